@@ -1,0 +1,33 @@
+"""Everything lcclassify raises on purpose; ``cli.main`` turns it into one line and an exit code.
+
+LcclassifyError
+├── InputError    3   a file or table that cannot be read, or lacks what the model needs
+├── ModelError    4   a model that is missing, refused, corrupted or not of the expected kind
+└── OutputError   5   a result that cannot be written
+"""
+
+from typing import ClassVar
+
+
+class LcclassifyError(Exception):
+    """An error with a sentence for the user: what, where, what was expected, what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(LcclassifyError):
+    """The input cannot be read, or lacks what the model needs."""
+
+    exit_code = 3
+
+
+class ModelError(LcclassifyError):
+    """The model is missing, refused, corrupted or not of the expected kind."""
+
+    exit_code = 4
+
+
+class OutputError(LcclassifyError):
+    """The result cannot be written."""
+
+    exit_code = 5

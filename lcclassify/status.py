@@ -1,0 +1,21 @@
+"""Status: why a row has, or lacks, probabilities."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Status(IntEnum):
+    """Why a row has, or lacks, probabilities. One bad object never fails its batch."""
+
+    OK = 0
+    TOO_FEW_OBSERVATIONS = 1
+    MISSING_FEATURES = 2  # the object carries no features at all, not even empty ones
+    INVALID_FEATURES = 3  # a feature is not a number, or below the range of float32
+    INVALID_RECORD = 4  # the record cannot be read
+
+
+class Problem(NamedTuple):
+    """Why one object has no answer."""
+
+    status: Status
+    reason: str  # a sentence for people
