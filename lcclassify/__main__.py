@@ -1,0 +1,5 @@
+"""python -m lcclassify."""
+
+from lcclassify.cli import main
+
+main()

@@ -1,0 +1,25 @@
+"""Options that several commands have."""
+
+from typing import Annotated
+
+import typer
+
+InputsArg = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Parquet, CSV or JSON Lines files, folders of them, or quoted globs.",
+        show_default=False,
+    ),
+]
+IdOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--id", metavar="COLUMN", help="Column of the object id; default: oid, objectId, ..."
+    ),
+]
+JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+MODEL_HELP = (
+    "Name, NAME@VERSION, bundle, or a folder or archive that ALeRCE published. "
+    "See 'lcclassify models'."
+)

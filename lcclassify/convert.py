@@ -1,0 +1,111 @@
+"""From forests to bundles."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lcclassify import __version__
+from lcclassify.bundle import ModelBundle, write_bundle
+from lcclassify.features import accepted_names, is_header
+from lcclassify.forest import Forest, HierarchicalForest
+from lcclassify.legacy import LegacyForest, read_forest, source_digest
+from lcclassify.predictors.packed import pack
+from lcclassify.selftest import golden_rows
+from lcclassify.taxonomy import Taxonomy
+
+ALERCE_CARD = {
+    "licence": "as published by ALeRCE; lc_classifier, which made it, is MIT",
+    "citation": "Sánchez-Sáez et al. 2021, AJ 161, 141, doi:10.3847/1538-3881/abd5c1",
+}
+
+
+def convert(
+    source: Path, dest: Path, *, name: str | None = None, version: str | None = None
+) -> ModelBundle:
+    """Turn a published model (folder or archive) into a bundle at ``dest``; nothing is executed.
+
+    ``name`` defaults to the kind of model that the files are, ``version`` to the start of their
+    digest, since the files do not say. ModelError if they are not a whole, sound model.
+    """
+    legacy = read_forest(source)
+    digest = source_digest(source)
+    card = {
+        "name": name or _kind(legacy),
+        "version": version or f"sha256-{digest[:12]}",
+        "description": f"hierarchical random forest converted from the {legacy.layout} layout",
+        **ALERCE_CARD,
+        "provenance": {
+            "source": source.name,
+            "source_digest": digest,
+            "converted": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "converted_by": f"lcclassify {__version__}",
+            "saved_with": dict(legacy.saved_with),
+            "files": dict(legacy.files),
+        },
+    }
+    return write_forest(dest, legacy.forest, legacy.features, card)
+
+
+def _kind(legacy: LegacyForest) -> str:
+    if legacy.layout == "elasticc":
+        return "barney" if any(map(is_header, legacy.features)) else "toretto"
+    return "ztf_baseline" if legacy.layout == "ztf-baseline" else "ztf"
+
+
+def write_forest(
+    dest: Path,
+    forest: HierarchicalForest,
+    features: Sequence[str],
+    card: Mapping[str, Any],
+    missing_share: Sequence[float] | None = None,
+) -> ModelBundle:
+    """Write a bundle of family "forest".
+
+    ``features`` are the columns of the matrix that all its forests share, ``missing_share`` the
+    share of training rows without each. ``card`` holds at least name, version, licence, citation.
+    """
+    children = {name: part.classes for name, part in forest.children.items()}
+    taxonomy = Taxonomy.from_children(forest.root.classes, children)
+    column = {name: index for index, name in enumerate(features)}
+    parts: list[dict[str, Any]] = []
+    arrays: dict[str, np.ndarray] = {}
+    for number, (node, part) in enumerate([("", forest.root), *forest.children.items()]):
+        packed = pack(part, [column[name] for name in part.features])
+        arrays |= {
+            f"forest{number}_nodes": packed.nodes,
+            f"forest{number}_trees": packed.trees,
+            f"forest{number}_leaves": packed.leaves,
+        }
+        parts.append(_part(node, part))
+    arrays["golden_rows"], arrays["golden_answers"] = golden_rows(forest, tuple(features), taxonomy)
+    manifest = {
+        **card,
+        "family": "forest",
+        "missing": {"value": -999.0, "above": 1e32, "above_becomes": 0.0},
+        "taxonomy": {
+            "nodes": taxonomy.nodes,
+            "parents": [
+                taxonomy.nodes[parent] if parent >= 0 else "" for parent in taxonomy.parent
+            ],
+        },
+        "forests": parts,
+        "features": [
+            {"name": name, "accepts": accepted_names(name)}
+            | ({} if missing_share is None else {"missing_share": round(missing_share[index], 4)})
+            for index, name in enumerate(features)
+        ],
+    }
+    return write_bundle(dest, manifest, arrays)
+
+
+def _part(node: str, forest: Forest) -> dict[str, Any]:
+    return {
+        "node": node,
+        "classes": forest.classes,
+        "n_trees": len(forest.trees),
+        "n_nodes": sum(len(tree.left) for tree in forest.trees),
+        "n_features": len(forest.features),
+    }

@@ -1,0 +1,79 @@
+"""The one loop, and what it counts."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lcclassify.batch import Batch
+from lcclassify.prediction import Prediction
+from lcclassify.predictors import Predictor
+from lcclassify.schemas import OutputSchema
+from lcclassify.sinks import Sink
+from lcclassify.sources import Source
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts over a whole run."""
+
+    n_objects: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    _ids: list[np.ndarray] = field(default_factory=list)  # 64-bit hashes: 8 bytes an object
+
+    def add(self, prediction: Prediction) -> None:
+        """Count one batch."""
+        self.n_objects += len(prediction.batch)
+        names = prediction.bundle.taxonomy.classes
+        answered = prediction.ranking[prediction.status == 0, 0]
+        for leaf, count in zip(*np.unique(answered, return_counts=True), strict=True):
+            self.classes[names[leaf]] += int(count)
+        bad = Counter(problem.status.name.lower() for problem in prediction.problems.values())
+        self.statuses.update(bad)
+        self.statuses["ok"] += len(prediction.batch) - bad.total()
+        self._ids.append(_hashes(prediction.batch))
+
+    @property
+    def n_repeated(self) -> int:
+        """Number of rows whose id had come before."""
+        ids = np.concatenate(self._ids) if self._ids else np.empty(0)
+        return len(ids) - len(np.unique(ids))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts as plain values."""
+        return {
+            "objects": self.n_objects,
+            "repeated_ids": self.n_repeated,
+            "statuses": dict(self.statuses.most_common()),
+            "classes": dict(self.classes.most_common()),
+        }
+
+
+def _hashes(batch: Batch) -> np.ndarray:
+    ids = batch.object_id.drop_null().to_pylist()
+    return np.fromiter(map(hash, ids), np.int64, len(ids))
+
+
+def run(
+    source: Source,
+    predictor: Predictor,
+    schema: OutputSchema,
+    sinks: Sequence[Sink],
+    progress: Callable[[int], None] = lambda n_objects: None,
+) -> Summary:
+    """Classify until the source ends. Delivers at least once."""
+    summary = Summary()
+    for batch in source:
+        prediction = predictor.predict(batch)
+        table = schema(prediction)
+        for sink in sinks:
+            sink.write(table)
+        for sink in sinks:
+            sink.flush()
+        source.commit()  # last: a crash before this line repeats the batch, never loses it
+        summary.add(prediction)
+        progress(len(batch))
+    return summary

@@ -1,0 +1,39 @@
+"""Prediction: what one model says about one batch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lcclassify.batch import Batch
+from lcclassify.bundle import ModelBundle
+from lcclassify.status import Problem, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What one model says about one batch, row for row. N objects, K nodes, L leaves."""
+
+    batch: Batch
+    bundle: ModelBundle  # name, version, digest and class tree of the speaker
+    conditional: np.ndarray  # (N, K) float64, P(node | parent); NaN where there is a problem
+    problems: Mapping[int, Problem]  # row -> why it has no answer
+
+    @property
+    def status(self) -> np.ndarray:
+        """Status of each row. (N,) int8"""
+        status = np.full(len(self.batch), Status.OK, np.int8)
+        for row, problem in self.problems.items():
+            status[row] = problem.status
+        return status
+
+    @property
+    def leaf_probability(self) -> np.ndarray:
+        """(N, L) float64; rows sum to 1, or are NaN where there is a problem."""
+        tree = self.bundle.taxonomy
+        return tree.joint(self.conditional)[:, tree.leaves]
+
+    @property
+    def ranking(self) -> np.ndarray:
+        """Leaves of each row from the most to the least probable; ties in column order. (N, L)"""
+        return np.argsort(-self.leaf_probability, axis=1, kind="stable")

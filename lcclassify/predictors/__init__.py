@@ -1,0 +1,41 @@
+"""Predictors: a loaded model, whatever its family."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from lcclassify.batch import Batch
+from lcclassify.bundle import ModelBundle
+from lcclassify.prediction import Prediction
+from lcclassify.store import resolve_model
+
+
+class Predictor(Protocol):
+    """A loaded model. Stateless between calls; any batch size is fine, even 0."""
+
+    @property
+    def bundle(self) -> ModelBundle:
+        """What is loaded."""
+
+    def predict(self, batch: Batch, /) -> Prediction:
+        """Answer every object of the batch, in its order."""
+
+
+def _forest(bundle: ModelBundle, min_coverage: float, threads: int) -> Predictor:
+    from lcclassify.predictors.forest import ForestPredictor  # the engine takes half a second
+
+    return ForestPredictor(bundle, min_coverage=min_coverage, threads=threads)
+
+
+FAMILIES: dict[str, Callable[[ModelBundle, float, int], Predictor]] = {"forest": _forest}
+
+
+def load_predictor(
+    model: str | ModelBundle, *, min_coverage: float = 1.0, threads: int = 1
+) -> Predictor:
+    """Load a model by name, NAME@VERSION or path.
+
+    ``min_coverage`` is the share of its features that a table must give (the rest counts as not
+    computed), ``threads`` the number of threads that share a batch.
+    """
+    bundle = resolve_model(model) if isinstance(model, str) else model
+    return FAMILIES[bundle.family](bundle, min_coverage, threads)

@@ -1,0 +1,106 @@
+"""Hierarchical forests: one matrix, one forest below the root and below each inner node."""
+
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+
+from lcclassify.batch import Batch
+from lcclassify.bundle import ModelBundle
+from lcclassify.errors import ModelError
+from lcclassify.features import Receipt, match_features
+from lcclassify.prediction import Prediction
+from lcclassify.predictors import packed
+from lcclassify.status import Problem, Status
+
+MISSING_RULE = {"value": -999.0, "above": 1e32, "above_becomes": 0.0}  # what ``packed.keys`` does
+
+
+class ForestPredictor:
+    """P(node | parent) by averaging trees; equal to scikit-learn's answers bit for bit."""
+
+    def __init__(self, bundle: ModelBundle, *, min_coverage: float = 1.0, threads: int = 1) -> None:
+        if bundle.manifest.get("missing") != MISSING_RULE:
+            raise ModelError(f"model {bundle.path}: unknown rule for missing values")
+        self.bundle = bundle
+        self.min_coverage = min_coverage
+        self.threads = threads
+        self._forests = _load_forests(bundle)
+        self._match = lru_cache(maxsize=8)(self._match_columns)
+        self._self_test()
+
+    def predict(self, batch: Batch, /) -> Prediction:
+        """Answer every object of the batch. InputError if the columns cover too few features."""
+        names = batch.features.column_names
+        matrix = feature_matrix(batch.features, self._match(tuple(names)))
+        conditional, too_low = self._conditional(matrix)
+        problems = dict(batch.problems)
+        for row in np.flatnonzero(too_low >= 0):
+            feature = self.bundle.features[too_low[row]].name
+            reason = f"{feature} = {matrix[row, too_low[row]]:g} is below the range of float32"
+            problems.setdefault(int(row), Problem(Status.INVALID_FEATURES, reason))
+        conditional[list(problems)] = np.nan
+        return Prediction(batch, self.bundle, conditional, problems)
+
+    def _match_columns(self, names: tuple[str, ...]) -> Receipt:
+        receipt = match_features(self.bundle.features, names)
+        receipt.require(self.min_coverage, self.bundle.label)
+        return receipt
+
+    def _conditional(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        keys, too_low = packed.keys(matrix)
+        conditional = np.empty((len(matrix), len(self.bundle.taxonomy.nodes)))
+        for children, forest in self._forests:
+            conditional[:, children] = packed.predict(forest, keys, self.threads)
+        return conditional, too_low
+
+    def _self_test(self) -> None:
+        rows, expected = self.bundle.array("golden_rows"), self.bundle.array("golden_answers")
+        if rows.dtype != np.float64 or rows.ndim != 2 or rows.shape[1] != len(self.bundle.features):
+            raise ModelError(f"model {self.bundle.path}: golden rows of the wrong shape")
+        answers, _ = self._conditional(np.ascontiguousarray(rows))
+        if not np.array_equal(answers, expected):
+            raise ModelError(
+                f"model {self.bundle.path}: its forests do not give the answers it was published "
+                "with; the model or this installation is damaged"
+            )
+
+
+def feature_matrix(table: pa.Table, receipt: Receipt) -> np.ndarray:
+    """The features in the model's order, null and absent as NaN. (N, D) float64, C-contiguous"""
+    columns = [
+        pa.nulls(table.num_rows, pa.float64()) if name is None else _float64(table[name])
+        for name in receipt.columns.values()
+    ]
+    batch = pa.record_batch(columns, names=list(receipt.columns))
+    return np.ascontiguousarray(batch.to_tensor(null_to_nan=True).to_numpy())
+
+
+def _float64(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    return array if pa.types.is_float64(array.type) else array.cast(pa.float64(), safe=False)
+
+
+def _load_forests(bundle: ModelBundle) -> list[tuple[np.ndarray, packed.PackedForest]]:
+    """Each forest with the nodes of the class tree that it chooses between."""
+    tree, forests = bundle.taxonomy, []
+    answered: set[str] = set()
+    try:
+        parts = [(part["node"], tuple(part["classes"])) for part in bundle.manifest["forests"]]
+        for number, (node, classes) in enumerate(parts):
+            parent = tree.nodes.index(node) if node else -1
+            forest = packed.PackedForest(
+                *(bundle.array(f"forest{number}_{part}") for part in ("nodes", "trees", "leaves"))
+            )
+            packed.check(forest, len(bundle.features), len(classes))
+            forests.append((np.array([tree.nodes.index(name) for name in classes]), forest))
+            if set(classes) != {tree.nodes[child] for child in tree.children(parent)}:
+                raise ModelError(f"the forest of {node or 'the root'} answers for other classes")
+            answered.update(classes)
+        if answered != set(tree.nodes):
+            raise ModelError("the class tree has nodes that no forest answers for")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"model {bundle.path}: bad list of forests: {error!r}") from None
+    except ModelError as error:
+        raise ModelError(f"model {bundle.path}: {error}") from None
+    return forests

@@ -1,0 +1,136 @@
+"""Flat tables: a column per class, the best classes only, or a row per object and class."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lcclassify import __version__
+from lcclassify.prediction import Prediction
+from lcclassify.schemas import OutputSchema
+
+
+def flat_schema(
+    *, tidy: bool = False, top: int | None = None, hierarchy: bool = False
+) -> OutputSchema:
+    """The flat schema that these choices name.
+
+    ``tidy``: a row per object and class; ``top``: the most probable classes only; ``hierarchy``:
+    further columns with P(node) and P(class | node).
+    """
+    if tidy:
+        return partial(_tidy, top=top)
+    classes = partial(_best, top=top) if top else _per_class
+    return partial(_wide, classes=classes, hierarchy=hierarchy)
+
+
+def _wide(
+    prediction: Prediction,
+    classes: Callable[[Prediction], dict[str, pa.Array]],
+    hierarchy: bool,
+) -> pa.Table:
+    ranking, probability = prediction.ranking, prediction.leaf_probability
+    return pa.table(
+        {
+            prediction.batch.id_name: prediction.batch.object_id,
+            "class": _class_names(prediction, ranking[:, 0]),
+            "probability": _numbers(_take(probability, ranking[:, 0])),
+            **_status(prediction),
+            **classes(prediction),
+            **(_hierarchy(prediction) if hierarchy else {}),
+            **_provenance(prediction, len(prediction.batch)),
+        }
+    )
+
+
+def _per_class(prediction: Prediction) -> dict[str, pa.Array]:
+    probability = prediction.leaf_probability
+    names = prediction.bundle.taxonomy.classes
+    return {name: _numbers(probability[:, index]) for index, name in enumerate(names)}
+
+
+def _best(prediction: Prediction, top: int) -> dict[str, pa.Array]:
+    ranking, probability = prediction.ranking, prediction.leaf_probability
+    columns = {}
+    for rank in range(min(top, ranking.shape[1])):
+        leaf = ranking[:, rank]
+        columns[f"class_{rank + 1}"] = _class_names(prediction, leaf)
+        columns[f"probability_{rank + 1}"] = _numbers(_take(probability, leaf))
+    return columns
+
+
+def _hierarchy(prediction: Prediction) -> dict[str, pa.Array]:
+    """``top/NODE`` below the root and ``child/NODE/CLASS``, conditional on NODE, below that."""
+    tree = prediction.bundle.taxonomy
+    columns = {}
+    for node, (name, parent) in enumerate(zip(tree.nodes, tree.parent, strict=True)):
+        column = f"child/{tree.nodes[parent]}/{name}" if parent >= 0 else f"top/{name}"
+        columns[column] = _numbers(prediction.conditional[:, node])
+    return columns
+
+
+def _tidy(prediction: Prediction, top: int | None) -> pa.Table:
+    """An object without an answer has one row, without a class."""
+    n_objects, n_classes = len(prediction.batch), len(prediction.bundle.taxonomy.classes)
+    n_rows = np.full(n_objects, min(top or n_classes, n_classes))
+    n_rows[list(prediction.problems)] = 1
+    row = np.repeat(np.arange(n_objects), n_rows)
+    rank = np.arange(len(row)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+    leaf = prediction.ranking[row, rank]
+    answered = pa.array(prediction.status[row] == 0)
+    one_row_each = {
+        prediction.batch.id_name: prediction.batch.object_id,
+        **_provenance(prediction, n_objects),
+        **_status(prediction),
+    }
+    columns = {name: column.take(pa.array(row)) for name, column in one_row_each.items()}
+    names = pa.array(prediction.bundle.taxonomy.classes).take(pa.array(leaf))
+    columns |= {
+        "class_name": pc.if_else(answered, names, pa.scalar(None, pa.string())),
+        "probability": _numbers(prediction.leaf_probability[row, leaf]),
+        "ranking": pc.if_else(answered, pa.array(rank + 1), pa.scalar(None, pa.int64())),
+    }
+    order = [
+        prediction.batch.id_name,
+        *("classifier_name", "classifier_version", "class_name", "probability", "ranking"),
+        *("status", "reason", "model_digest", "lcclassify_version"),
+    ]
+    return pa.table({name: columns[name] for name in order})
+
+
+def _status(prediction: Prediction) -> dict[str, pa.Array]:
+    status: list[str] = ["ok"] * len(prediction.batch)
+    reason: list[str | None] = [None] * len(prediction.batch)
+    for row, problem in prediction.problems.items():
+        status[row] = problem.status.name.lower()
+        reason[row] = problem.reason
+    return {"status": pa.array(status, pa.string()), "reason": pa.array(reason, pa.string())}
+
+
+def _provenance(prediction: Prediction, n_rows: int) -> dict[str, pa.Array]:
+    bundle = prediction.bundle
+    values = {
+        "classifier_name": bundle.name,
+        "classifier_version": bundle.version,
+        "model_digest": bundle.digest,
+        "lcclassify_version": __version__,
+    }
+    return {name: pa.repeat(pa.scalar(value), n_rows) for name, value in values.items()}
+
+
+def _class_names(prediction: Prediction, leaf: np.ndarray) -> pa.Array:
+    """Names of leaves, (N,) int; null where the object has no answer."""
+    names = pa.array(prediction.bundle.taxonomy.classes)
+    return names.take(pa.array(leaf, mask=prediction.status != 0))
+
+
+def _take(values: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """One value of each row. (N, L), (N,) -> (N,)"""
+    return np.take_along_axis(values, column[:, None], axis=1)[:, 0]
+
+
+def _numbers(values: np.ndarray) -> pa.Array:
+    """Numbers with null for NaN. (N,)"""
+    return pa.array(np.ascontiguousarray(values), from_pandas=True)

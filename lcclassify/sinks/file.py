@@ -1,0 +1,127 @@
+"""Parquet, CSV and JSON Lines files that are either whole or not there."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Protocol, Self
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from lcclassify.errors import OutputError
+
+
+class Format(Protocol):
+    """Writes tables into an open file."""
+
+    def write(self, table: pa.Table, /) -> None:
+        """Append rows."""
+
+    def close(self) -> None:
+        """Write what belongs at the end."""
+
+
+class FileSink:
+    """A file under a temporary name beside its own, renamed when the context is left in peace."""
+
+    def __init__(self, path: Path, start: Callable[[IO[bytes], pa.Schema], Format]) -> None:
+        self.path = path
+        self._start = start
+        self._format: Format | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        except OSError as error:
+            raise self._error(error) from None
+        self._file = os.fdopen(handle, "wb")
+        self._partial = Path(name)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            if exc[0] is None:
+                self._finish()
+        except OSError as error:
+            raise self._error(error) from None
+        finally:
+            with suppress(OSError):  # what could not be flushed is thrown away with the file
+                self._file.close()
+            self._partial.unlink(missing_ok=True)
+
+    def write(self, table: pa.Table, /) -> None:
+        """Append rows."""
+        try:
+            if self._format is None:
+                self._format = self._start(self._file, table.schema)
+            self._format.write(table)
+        except OSError as error:
+            raise self._error(error) from None
+
+    def flush(self) -> None:
+        """A file is delivered when it is renamed, all at once."""
+
+    def _finish(self) -> None:
+        if self._format is not None:
+            self._format.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        self._partial.chmod(0o666 & ~umask)  # mkstemp's 0o600 would make the result private
+        self._partial.replace(self.path)
+
+    def _error(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot write {self.path}: {error.strerror or error}")
+
+
+class ParquetFormat:
+    """Parquet with zstd."""
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(file, schema, compression="zstd")
+
+    def write(self, table: pa.Table, /) -> None:
+        """Append a row group."""
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        """Write the footer."""
+        self._writer.close()
+
+
+class CsvFormat:
+    """CSV with a line of names; an empty field is null."""
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        self._writer = pyarrow.csv.CSVWriter(file, schema)
+
+    def write(self, table: pa.Table, /) -> None:
+        """Append lines."""
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        """Hand the last lines to the file."""
+        self._writer.close()
+
+
+class JsonLinesFormat:
+    """One JSON object per line; NaN does not occur, null does."""
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        self._file = file
+
+    def write(self, table: pa.Table, /) -> None:
+        """Append lines."""
+        self._file.writelines(_line(row) for row in table.to_pylist())
+
+    def close(self) -> None:
+        """A line is complete as it is."""
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,87 @@
+"""Columns of any type to columns of numbers, and what could not be read."""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lcclassify.errors import InputError
+from lcclassify.status import Problem, Status
+
+NULL_TEXTS = pa.array(["", "nan", "null", "none", "na", "n/a", "<na>", "\\n"])
+NUMBER = r"^[+-]?(inf|infinity|nan|(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)$"
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether values of a type are numbers."""
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    types = pa.types
+    return bool(
+        types.is_integer(value)
+        or types.is_floating(value)
+        or types.is_boolean(value)
+        or types.is_decimal(value)
+        or types.is_null(value)
+    )
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is text."""
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def check_readable(path: object, name: str, kind: pa.DataType) -> None:
+    """Refuse a column that is neither numbers nor text that may be numbers. InputError"""
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not is_number(value) and not is_text(value):
+        raise InputError(f"{path}: column {name!r} holds {kind}, not numbers")
+
+
+def number_table(
+    columns: Mapping[str, pa.Array], problems: dict[int, Problem], n_rows: int
+) -> pa.Table:
+    """Columns as float64, null where there is no value; adds the rows with a text that is none."""
+    table = {name: to_numbers(name, column, problems) for name, column in columns.items()}
+    if not table:  # a table without columns has no rows either: keep their number
+        return pa.table({"": pa.nulls(n_rows)}).select([])
+    return pa.table(table)
+
+
+def to_numbers(name: str, column: pa.Array, problems: dict[int, Problem]) -> pa.Array:
+    """One column as float64; adds the rows whose value is not a number to ``problems``."""
+    if pa.types.is_float64(column.type):
+        return column
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not is_text(column.type):
+        return column.cast(pa.float64(), safe=False)  # integers beyond 2**53 are rounded
+    try:
+        return column.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return _parse(name, column.cast(pa.string()), problems)
+
+
+def _parse(name: str, column: pa.Array, problems: dict[int, Problem]) -> pa.Array:
+    text = pc.utf8_lower(pc.utf8_trim_whitespace(column))
+    null = pc.is_in(text, value_set=NULL_TEXTS)
+    number = pc.match_substring_regex(text, NUMBER)
+    wrong = pc.fill_null(pc.and_not(pc.invert(null), number), False)
+    for row in pc.indices_nonzero(wrong).to_pylist():
+        reason = f"{name} = {column[row].as_py()!r} is not a number"
+        problems.setdefault(row, Problem(Status.INVALID_FEATURES, reason))
+    readable = pc.if_else(pc.and_(number, pc.invert(null)), text, pa.scalar(None, pa.string()))
+    return readable.cast(pa.float64())
+
+
+def check_id_type(path: object, name: str, kind: pa.DataType | None) -> pa.DataType:
+    """The type of ids of a column: integers or text. InputError for any other, or no column."""
+    if kind is None:
+        raise InputError(f"{path}: there is no column {name!r}")
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if is_text(kind):
+        return pa.string()
+    if pa.types.is_integer(kind):
+        return kind
+    raise InputError(f"{path}: column {name!r} cannot be an object id: its type is {kind}")
