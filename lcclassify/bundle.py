@@ -23,7 +23,7 @@ import tomli_w
 
 from lcclassify.cache import cache_dir
 from lcclassify.digest import file_digest
-from lcclassify.errors import ModelError, OutputError
+from lcclassify.errors import ModelError, OutputError, os_reason
 from lcclassify.taxonomy import Taxonomy
 
 FORMAT = 1
@@ -87,7 +87,7 @@ def verify_bundle(path: Path) -> int:
         try:
             found = file_digest(folder / name)
         except OSError as error:
-            raise ModelError(f"model {path}: {name}: {error.strerror}") from None
+            raise ModelError(f"model {path}: {name}: {os_reason(error)}") from None
         if found != expected:
             raise ModelError(
                 f"model {path}: {name} was changed or damaged: its SHA-256 is {found}, "
@@ -117,7 +117,7 @@ def write_bundle(
             else:
                 folder.rename(path)
     except OSError as error:
-        raise OutputError(f"cannot write the model {path}: {error.strerror or error}") from None
+        raise OutputError(f"cannot write the model {path}: {os_reason(error)}") from None
     return open_bundle(path)
 
 
@@ -134,7 +134,7 @@ def copy_bundle(source: Path, path: Path) -> ModelBundle:
             with suppress(FileExistsError):
                 _move(copy, path)
     except OSError as error:
-        raise OutputError(f"cannot write the model {path}: {error.strerror or error}") from None
+        raise OutputError(f"cannot write the model {path}: {os_reason(error)}") from None
     return open_bundle(path)
 
 
@@ -173,7 +173,7 @@ def _parse(folder: Path) -> ModelBundle:
             manifest=manifest,
         )
     except OSError as error:
-        raise ModelError(f"model {folder}: {error.strerror}: {error.filename}") from None
+        raise ModelError(f"model {folder}: {os_reason(error)}: {error.filename}") from None
     except (KeyError, TypeError, ValueError) as error:  # TOML and Unicode errors are ValueErrors
         raise ModelError(f"model {folder}: bad {MANIFEST}: {error!r}") from None
 
@@ -244,7 +244,7 @@ def _unpack(archive: Path) -> Path:
     except zipfile.BadZipFile as error:
         raise ModelError(f"{archive} is not a model bundle: {error}") from None
     except OSError as error:
-        raise ModelError(f"cannot unpack the model {archive}: {error.strerror or error}") from None
+        raise ModelError(f"cannot unpack the model {archive}: {os_reason(error)}") from None
 
 
 def _move(folder: Path, path: Path) -> None:

@@ -6,6 +6,7 @@ LcclassifyError
 └── OutputError   5   a result that cannot be written
 """
 
+import os
 from typing import ClassVar
 
 
@@ -31,3 +32,8 @@ class OutputError(LcclassifyError):
     """The result cannot be written."""
 
     exit_code = 5
+
+
+def os_reason(error: OSError) -> str:
+    """What the operating system said, without the path that the message around it names."""
+    return os.strerror(error.errno) if error.errno else str(error)

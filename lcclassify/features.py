@@ -1,6 +1,7 @@
 """Feature names: the spellings under which a feature is found, and the receipt of a match."""
 
 import csv
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -70,10 +71,11 @@ class Receipt:
     def require(self, coverage: float, model: str) -> None:
         """Refuse a table that gives less than this share of the features. InputError"""
         if self.coverage < coverage:
+            enough = math.floor(100 * self.coverage) / 100
             raise InputError(
                 f"{model} needs {len(self.columns)} features and the input gives "
                 f"{len(self.used)}; missing: {some_of(self.missing)}. See validate-schema for the "
-                f"whole list; --min-coverage {self.coverage:.2f} would fill them as not computed"
+                f"whole list; --min-coverage {enough:.2f} would fill them as not computed"
             )
 
 

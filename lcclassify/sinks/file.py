@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from lcclassify.errors import OutputError
+from lcclassify.errors import OutputError, os_reason
 
 
 class Format(Protocol):
@@ -49,7 +49,10 @@ class FileSink:
         except OSError as error:
             raise self._error(error) from None
         finally:
-            with suppress(OSError):  # what could not be flushed is thrown away with the file
+            with suppress(OSError):  # what could not be written is thrown away with the file
+                if exc[0] is not None and self._format is not None:
+                    self._format.close()
+            with suppress(OSError):
                 self._file.close()
             self._partial.unlink(missing_ok=True)
 
@@ -76,7 +79,7 @@ class FileSink:
         self._partial.replace(self.path)
 
     def _error(self, error: OSError) -> OutputError:
-        return OutputError(f"cannot write {self.path}: {error.strerror or error}")
+        return OutputError(f"cannot write {self.path}: {os_reason(error)}")
 
 
 class ParquetFormat:

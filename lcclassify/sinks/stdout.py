@@ -5,7 +5,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from lcclassify.errors import OutputError
+from lcclassify.errors import OutputError, os_reason
 from lcclassify.sinks.file import JsonLinesFormat
 
 
@@ -26,7 +26,7 @@ class StdoutSink:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise OutputError(f"cannot write to standard output: {error.strerror}") from None
+            raise OutputError(f"cannot write to standard output: {os_reason(error)}") from None
 
     def flush(self) -> None:
         """Hand all lines to whoever reads them."""
@@ -35,4 +35,4 @@ class StdoutSink:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise OutputError(f"cannot write to standard output: {error.strerror}") from None
+            raise OutputError(f"cannot write to standard output: {os_reason(error)}") from None

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 import pyarrow as pa
 
 from lcclassify.batch import Batch
-from lcclassify.errors import InputError
+from lcclassify.errors import InputError, os_reason
 from lcclassify.features import some_of
 from lcclassify.sources.columns import check_readable
 from lcclassify.sources.delimited import CsvPart
@@ -148,7 +148,7 @@ def _open(path: Path) -> Part:
     try:
         return FORMATS[path.suffix](path)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+        raise InputError(f"cannot read {path}: {os_reason(error)}") from None
 
 
 def _find_id(parts: Sequence[Part]) -> str:

@@ -1,0 +1,42 @@
+# Each target creates what it needs. PYTHON may name any Python from 3.11 to 3.13.
+PYTHON ?= python3
+DEMO = .venv
+DEV = .venv-dev
+
+.PHONY: demo test test-long format benchmark requirements clean
+
+demo: $(DEMO)/installed  ## classify real objects with the embedded model and compare with the truth
+	$(DEMO)/bin/lcclassify classify-file examples/plasticc_features.parquet --to plasticc_classes.csv --force
+	$(DEMO)/bin/python examples/compare_with_truth.py plasticc_classes.csv examples/plasticc_truth.csv
+
+test: $(DEV)/installed  ## lint, types, all tests but the long ones
+	$(DEV)/bin/ruff check
+	$(DEV)/bin/ruff format --check
+	$(DEV)/bin/mypy
+	$(DEV)/bin/python -m pytest -m "not long"
+
+test-long: $(DEV)/installed  ## the tests that take minutes
+	$(DEV)/bin/python -m pytest -m long
+
+benchmark: $(DEV)/installed  ## ratios against scikit-learn
+	$(DEV)/bin/python benchmarks/forest.py
+
+format: $(DEV)/installed
+	$(DEV)/bin/ruff check --fix
+	$(DEV)/bin/ruff format
+
+requirements: $(DEV)/installed  ## write the pinned exports of pyproject.toml anew
+	$(DEV)/bin/python training/export_requirements.py
+
+$(DEMO)/installed: pyproject.toml constraints.txt $(shell find lcclassify -type f -not -path '*/__pycache__/*')
+	test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/python -m pip install --quiet -c constraints.txt .
+	touch $@
+
+$(DEV)/installed: pyproject.toml constraints.txt
+	test -x $(DEV)/bin/python || $(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(DEMO) $(DEV) build dist *.egg-info

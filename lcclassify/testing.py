@@ -1,0 +1,144 @@
+"""What tests of sources, sinks and models start from; shipped for those who write their own."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from lcclassify.batch import Batch
+from lcclassify.bundle import Feature, ModelBundle
+from lcclassify.prediction import Prediction
+from lcclassify.status import Problem
+from lcclassify.taxonomy import Taxonomy
+
+
+def make_batch(
+    values: dict[str, Sequence[float | None]],
+    ids: Sequence[str | int | None] | None = None,
+    problems: dict[int, Problem] | None = None,
+) -> Batch:
+    """A batch of these features; ids default to a, b, c..."""
+    n_rows = len(next(iter(values.values())))
+    columns = {name: pa.array(column, pa.float64()) for name, column in values.items()}
+    return Batch(
+        object_id=pa.array(ids if ids is not None else [chr(97 + row) for row in range(n_rows)]),
+        id_name="oid",
+        features=pa.table(columns),
+        problems=problems or {},
+    )
+
+
+def make_bundle(taxonomy: Taxonomy, features: Sequence[str] = ("x",)) -> ModelBundle:
+    """A bundle that is on no disk: enough for what only names a model."""
+    return ModelBundle(
+        path=Path("nowhere"),
+        digest="0123456789abcdef" * 4,
+        name="toy",
+        version="1.0",
+        family="forest",
+        taxonomy=taxonomy,
+        features=tuple(Feature(name, (name,), None) for name in features),
+        manifest={},
+    )
+
+
+def make_prediction(
+    taxonomy: Taxonomy,
+    conditional: Sequence[Sequence[float]],
+    problems: dict[int, Problem] | None = None,
+    ids: Sequence[str] | None = None,
+) -> Prediction:
+    """A prediction with these P(node | parent), (N, K)."""
+    rows = np.array(conditional, float).reshape(-1, len(taxonomy.nodes))
+    rows[list(problems or {})] = np.nan
+    batch = make_batch({"x": [0.0] * len(rows)}, ids)
+    return Prediction(batch, make_bundle(taxonomy), rows, problems or {})
+
+
+class ListSource:
+    """Batches from a list; remembers how many of them were committed."""
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self.batches = batches
+        self.n_yielded = 0
+        self.n_committed = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing to close."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches."""
+        for batch in self.batches:
+            self.n_yielded += 1
+            yield batch
+
+    def commit(self) -> None:
+        """Everything yielded counts as delivered."""
+        self.n_committed = self.n_yielded
+
+
+class ListSink:
+    """Rows in a list, delivered by ``flush``."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._pending: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing to close."""
+
+    def write(self, table: pa.Table, /) -> None:
+        """Take rows."""
+        self._pending += table.to_pylist()
+
+    def flush(self) -> None:
+        """Deliver them."""
+        self.rows += self._pending
+        self._pending.clear()
+
+
+class SinkContract:
+    """What every sink keeps. Subclass it; give a fixture ``sink`` and ``read_back(tmp_path)``."""
+
+    TABLE = pa.table(
+        {
+            "oid": ["a", 'quote " and, comma', "ñandú\n"],
+            "probability": [0.1, None, 1 / 3],
+            "ranking": [1, 2, None],
+        }
+    )
+
+    def read_back(self, tmp_path: Path) -> list[dict[str, Any]]:
+        """What arrived, as rows."""
+        raise AssertionError("give read_back")
+
+    def test_rows_arrive_in_order(self, sink: Any, tmp_path: Path) -> None:
+        """Two tables, every value exact."""
+        with sink:
+            sink.write(self.TABLE)
+            sink.write(self.TABLE.slice(1))
+            sink.flush()
+        assert self.read_back(tmp_path) == self.TABLE.to_pylist() + self.TABLE.slice(1).to_pylist()
+
+    def test_an_empty_table_is_fine(self, sink: Any, tmp_path: Path) -> None:
+        """No rows, no error."""
+        with sink:
+            sink.write(self.TABLE.slice(0, 0))
+            sink.flush()
+        assert self.read_back(tmp_path) == []
+
+    def test_flush_twice_delivers_once(self, sink: Any, tmp_path: Path) -> None:
+        """Flushing is idempotent."""
+        with sink:
+            sink.write(self.TABLE)
+            sink.flush()
+            sink.flush()
+        assert self.read_back(tmp_path) == self.TABLE.to_pylist()
