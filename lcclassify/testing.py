@@ -9,9 +9,13 @@ import pyarrow as pa
 
 from lcclassify.batch import Batch
 from lcclassify.bundle import Feature, ModelBundle
+from lcclassify.forest import Forest, HierarchicalForest, Tree
 from lcclassify.prediction import Prediction
 from lcclassify.status import Problem
 from lcclassify.taxonomy import Taxonomy
+
+TOY_FEATURES = ("Amplitude_1", "PPE", "W1-W2", "rb")
+TOY_CLASSES = {"Transient": ("SNIa", "SNII"), "Periodic": ("CEP", "RRL", "EB")}
 
 
 def make_batch(
@@ -55,6 +59,47 @@ def make_prediction(
     rows[list(problems or {})] = np.nan
     batch = make_batch({"x": [0.0] * len(rows)}, ids)
     return Prediction(batch, make_bundle(taxonomy), rows, problems or {})
+
+
+def make_forest(
+    features: Sequence[str],
+    children: dict[str, tuple[str, ...]],
+    *,
+    n_trees: int = 5,
+    depth: int = 4,
+    seed: int = 0,
+) -> HierarchicalForest:
+    """A hierarchical forest of random trees; each of its forests has its own order of features."""
+    rng = np.random.default_rng(seed)
+
+    def forest(classes: Sequence[str]) -> Forest:
+        trees = tuple(_random_tree(rng, len(features), len(classes), depth) for _ in range(n_trees))
+        return Forest(tuple(classes), tuple(rng.permutation(list(features)).tolist()), trees)
+
+    below = {name: forest(leaves) for name, leaves in children.items()}
+    return HierarchicalForest(forest(sorted(children)), below)
+
+
+def _random_tree(rng: np.random.Generator, n_features: int, n_classes: int, depth: int) -> Tree:
+    left, right, feature, threshold = [-1], [-1], [0], [0.0]
+    level = [0]
+    for _ in range(depth):
+        grown = [node for node in level if node == 0 or rng.random() < 0.8]
+        level = []
+        for node in grown:
+            left[node], right[node] = len(left), len(left) + 1
+            feature[node], threshold[node] = int(rng.integers(n_features)), float(rng.normal())
+            level += [left[node], right[node]]
+            for values, empty in ((left, -1), (right, -1), (feature, 0), (threshold, 0.0)):
+                values += [empty] * 2
+    counts = rng.integers(0, 3, (len(left), n_classes)) + np.eye(n_classes)[0]
+    return Tree(
+        left=np.array(left),
+        right=np.array(right),
+        feature=np.array(feature),
+        threshold=np.array(threshold),
+        probability=counts / counts.sum(axis=1, keepdims=True),
+    )
 
 
 class ListSource:

@@ -61,7 +61,7 @@ def test_every_text_is_a_number_or_null_or_a_problem(texts):
     values, problems = numbers(pa.array(texts, pa.string()))
     for row, (text, value) in enumerate(zip(texts, values, strict=True)):
         if value is not None:
-            assert value == float(text) or math.isnan(value)
+            assert value == float(text.strip()) or math.isnan(value)
         assert (row in problems) <= (value is None)
 
 

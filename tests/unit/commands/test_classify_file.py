@@ -1,0 +1,212 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import lcclassify
+from lcclassify.cli import main
+from lcclassify.store import install
+from lcclassify.testing import TOY_FEATURES as FEATURES
+
+TABLE = pa.table(
+    {
+        "oid": ["ZTF3", "ZTF1", "ZTF2", "ZTF1"],
+        "Amplitude_1": ["0.5", "abc", "0.25", "0.5"],
+        "Period_fit": [0.1, 0.2, None, 0.1],
+        "W1_W2": [1.0, 2.0, 3.0, 1.0],
+        "rb": [0.5, 0.5, 0.5, 0.5],
+        "not_a_feature": [1, 2, 3, 4],
+    }
+)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, model):
+    """A working folder with features.parquet, and the model toy installed."""
+    install(model.path)
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    pq.write_table(TABLE, "features.parquet")
+    return work
+
+
+def run(*argv):
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    return stop.value.code
+
+
+def test_the_default_result_lies_in_the_current_folder(folder, capsys):
+    assert run("classify-file", "features.parquet") == 0
+    result = pq.read_table("features.toy.parquet")
+    assert result["oid"].to_pylist() == TABLE["oid"].to_pylist()
+    assert result["status"].to_pylist() == ["ok", "invalid_features", "ok", "ok"]
+    assert result["reason"].to_pylist() == [None, "Amplitude_1 = 'abc' is not a number", None, None]
+    assert result["classifier_version"].to_pylist() == ["1.0"] * 4
+    assert result["lcclassify_version"].to_pylist() == [lcclassify.__version__] * 4
+    out, err = capsys.readouterr()
+    assert out == ""
+    digest = result["model_digest"][0].as_py()[:12]
+    assert err.splitlines()[0] == (
+        f"model toy@1.0 ({digest}), the most demanding model that fits the input: "
+        "4 of 4 features found, 2 under another name"
+    )
+    assert err.splitlines()[-1] == (
+        "4 objects, 1 of them with a repeated id -> features.toy.parquet"
+    )
+
+
+def test_equal_rows_have_equal_answers_and_the_summary_counts_them(folder, capsys):
+    assert run("classify-file", "features.parquet", "--json", "--to", "out.jsonl") == 0
+    rows = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    assert {**rows[0], "oid": "ZTF1"} == rows[3]
+    out, err = capsys.readouterr()
+    summary = json.loads(out)
+    assert summary["objects"] == 4
+    assert summary["repeated_ids"] == 1
+    assert summary["statuses"] == {"ok": 3, "invalid_features": 1}
+    assert sum(summary["classes"].values()) == 3
+    assert (summary["model"], summary["output"]) == ("toy", "out.jsonl")
+    assert len(err.splitlines()) == 1
+
+
+def test_standard_output_is_data_only(folder, capfd):
+    assert run("classify-file", "features.parquet", "--to", "-", "--top", "1") == 0
+    out, err = capfd.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["oid"] for row in rows] == TABLE["oid"].to_pylist()
+    assert "class_1" in rows[0]
+    assert err.splitlines()[-1] == "4 objects, 1 of them with a repeated id -> standard output"
+
+
+def test_tidy_as_csv(folder):
+    assert run("classify-file", "features.parquet", "--tidy", "-o", "out.csv") == 0
+    rows = list(csv.DictReader((folder / "out.csv").read_text().splitlines()))
+    assert len(rows) == 3 * 5 + 1
+    assert [row["ranking"] for row in rows[:6]] == ["1", "2", "3", "4", "5", ""]
+    assert sum(float(row["probability"]) for row in rows[:5]) == pytest.approx(1, abs=1e-14)
+
+
+def test_quiet_says_nothing(folder, capfd):
+    assert run("classify-file", "features.parquet", "--quiet") == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_dry_run_writes_nothing(folder, capsys):
+    assert run("classify-file", "features.parquet", "--dry-run") == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "dry run: would write features.toy.parquet"
+    assert sorted(path.name for path in folder.iterdir()) == ["features.parquet"]
+
+
+def test_several_inputs_and_formats_are_one_result(folder):
+    TABLE.to_pandas().to_csv("more.csv", index=False)
+    assert run("classify-file", "features.parquet", "more.csv", "-o", "out.parquet") == 0
+    result = pq.read_table("out.parquet")
+    assert result["oid"].to_pylist() == TABLE["oid"].to_pylist() * 2
+    assert result.slice(0, 4).to_pylist() == result.slice(4).to_pylist()
+
+
+@pytest.mark.parametrize("batch_size", ["1", "3"])
+def test_the_batch_size_changes_nothing(folder, batch_size):
+    assert run("classify-file", "features.parquet") == 0
+    assert (
+        run("classify-file", "features.parquet", "-o", "o.parquet", "--batch-size", batch_size) == 0
+    )
+    assert pq.read_table("o.parquet").equals(pq.read_table("features.toy.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "message"),
+    [
+        (["no.parquet"], 3, "cannot read no.parquet: No such file or directory"),
+        (["features.parquet", "--model", "balto"], 4, "there is no model 'balto'"),
+        (["features.parquet", "-o", "out.xls"], 5, "cannot write to 'out.xls': choose a suffix"),
+        (["features.parquet", "-o", "no/out.csv"], 5, "cannot write no/out.csv: No such file"),
+        (["features.parquet", "--id", "name"], 3, "features.parquet: there is no column 'name'"),
+        (
+            ["features.parquet", "--model", "plasticc"],
+            3,
+            "plasticc@1.0.0 needs ",
+        ),
+        (["nothing.txt"], 3, "nothing.txt: cannot tell its format"),
+    ],
+)
+def test_an_error_is_one_line_and_a_code(folder, capsys, argv, code, message):
+    assert run("classify-file", *argv, "--quiet") == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"lcclassify: {message}")
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in folder.iterdir()) == ["features.parquet"]
+
+
+def test_an_existing_result_is_replaced_only_by_force(folder, capsys):
+    assert run("classify-file", "features.parquet") == 0
+    assert run("classify-file", "features.parquet") == 5
+    assert "features.toy.parquet exists already; --force replaces it" in capsys.readouterr().err
+    assert run("classify-file", "features.parquet", "--force") == 0
+
+
+def test_options_that_contradict_each_other_are_wrong_usage(folder):
+    assert run("classify-file", "features.parquet", "--tidy", "--hierarchy") == 2
+    assert run("classify-file", "features.parquet", "--json", "--to", "-") == 2
+
+
+def test_a_missing_column_is_filled_only_when_asked(folder, capsys):
+    pq.write_table(TABLE.drop_columns(["rb"]), "less.parquet")
+    argv = ["classify-file", "less.parquet", "--model", "toy"]
+    assert run(*argv) == 3
+    assert "needs 4 features and the input gives 3; missing: rb." in capsys.readouterr().err
+    assert run(*argv, "--min-coverage", "0.75") == 0
+    assert "1 filled as not computed" in capsys.readouterr().err
+
+
+COMMAND = [sys.executable, "-m", "lcclassify", "classify-file"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "message"),
+    [
+        (signal.SIGINT, 130, "lcclassify: interrupted; no result was written\n"),
+        (signal.SIGTERM, 143, ""),
+    ],
+)
+def test_an_interrupted_run_leaves_no_result(folder, number, code, message):
+    os.mkfifo("slow.jsonl")
+    argv = [*COMMAND, "slow.jsonl", "--model", "toy", "-o", "out.jsonl", "-q"]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
+        line = json.dumps(dict.fromkeys(FEATURES, 0.5) | {"oid": "x"}) + "\n"
+        with open("slow.jsonl", "w") as pipe:  # it opens the file once to look at it
+            pipe.write(line)
+        with open("slow.jsonl", "w") as pipe:  # and once to read it, which never ends
+            pipe.write(line)
+            pipe.flush()
+            deadline = time.monotonic() + 60
+            while not list(folder.glob(".out.jsonl.*")) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert list(folder.glob(".out.jsonl.*"))
+            process.send_signal(number)
+            assert process.wait(60) == code
+        assert process.stderr.read() == message
+    assert sorted(path.name for path in folder.iterdir()) == ["features.parquet", "slow.jsonl"]
+
+
+def test_a_reader_that_goes_away_is_no_error(folder):
+    table = pa.table(
+        {"oid": list(map(str, range(20_000)))} | {name: [0.5] * 20_000 for name in FEATURES}
+    )
+    pq.write_table(table, "many.parquet")
+    argv = [*COMMAND, "many.parquet", "--to", "-", "-q"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141

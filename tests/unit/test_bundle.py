@@ -1,0 +1,183 @@
+import os
+import subprocess
+import zipfile
+
+import numpy as np
+import pytest
+
+from lcclassify.bundle import copy_bundle, is_bundle, open_bundle, verify_bundle
+from lcclassify.errors import ModelError, OutputError
+from lcclassify.predictors import load_predictor
+from lcclassify.testing import TOY_CLASSES as CHILDREN
+from lcclassify.testing import TOY_FEATURES as FEATURES
+
+
+def test_a_bundle_says_what_it_is(model):
+    assert (model.name, model.version, model.label) == ("toy", "1.0", "toy@1.0")
+    assert tuple(feature.name for feature in model.features) == FEATURES
+    assert model.features[2].accepts == ("W1-W2", "W1_W2", "W1_W2_12")
+    assert model.taxonomy.classes == ("SNIa", "SNII", "CEP", "RRL", "EB")
+    assert set(model.taxonomy.nodes) == {*CHILDREN, *model.taxonomy.classes}
+
+
+def test_its_sums_are_those_of_sha256sum(model):
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=model.path, check=True)
+
+
+def test_arrays_are_memory_mapped_and_cannot_be_written(model):
+    nodes = model.array("forest0_nodes")
+    assert isinstance(nodes, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        nodes[0] = 0
+
+
+def test_a_zip_is_the_same_model_as_the_folder(model, make_model, tmp_path):
+    zipped = make_model(tmp_path / "toy.zip")
+    assert is_bundle(tmp_path / "toy.zip")
+    assert (zipped.digest, zipped.features) == (model.digest, model.features)
+    assert verify_bundle(tmp_path / "toy.zip") == verify_bundle(model.path) == 12
+
+
+def test_writing_twice_gives_the_same_bytes(model, make_model, tmp_path):
+    assert make_model(tmp_path / "again").digest == model.digest
+
+
+def test_an_existing_path_is_not_replaced(model, make_model):
+    with pytest.raises(OutputError, match="exists already; remove it or choose another name"):
+        make_model(model.path)
+
+
+def test_a_failed_write_leaves_nothing(make_model, tmp_path):
+    with pytest.raises(ModelError):
+        make_model(tmp_path / "bad", family="forest", name=None, taxonomy_=object)
+    assert list(tmp_path.iterdir()) == []
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["forest0_nodes.npy", "forest2_leaves.npy", "manifest.toml"])
+def test_a_flipped_bit_is_found_in_any_file(model, name):
+    flip_a_bit(model.path / name)
+    with pytest.raises(ModelError, match=f"{name} was changed or damaged: its SHA-256 is"):
+        open_bundle(model.path)
+
+
+def test_a_truncated_file_is_found(model):
+    path = model.path / "forest1_nodes.npy"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(ModelError, match=r"forest1_nodes.npy was changed or damaged"):
+        open_bundle(model.path)
+
+
+def test_a_missing_file_is_named(model):
+    (model.path / "golden_rows.npy").unlink()
+    with pytest.raises(ModelError, match="golden_rows.npy: No such file or directory"):
+        open_bundle(model.path)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("0" * 64 + "  ../secret", "bad line in SHA256SUMS"),
+        ("0" * 64 + "  /etc/passwd", "bad line in SHA256SUMS"),
+        ("no digest", "bad line in SHA256SUMS"),
+        (None, "SHA256SUMS does not list manifest.toml"),
+    ],
+)
+def test_a_list_of_sums_that_names_other_places_is_refused(model, line, message):
+    path = model.path / "SHA256SUMS"
+    lines = [] if line is None else [*path.read_text().splitlines(), line]
+    path.write_text("\n".join(lines))
+    with pytest.raises(ModelError, match=message):
+        open_bundle(model.path)
+
+
+def test_a_change_that_keeps_size_and_time_is_found_by_verify_and_by_the_golden_rows(model):
+    """Hashing is skipped while size and time are those of the last check."""
+    path = model.path / "forest0_leaves.npy"
+    before = path.stat()
+    leaves = np.load(path)
+    np.save(path, leaves[:, ::-1])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    bundle = open_bundle(model.path)
+    with pytest.raises(ModelError, match="do not give the answers it was published with"):
+        load_predictor(bundle)
+    with pytest.raises(ModelError, match="forest0_leaves.npy was changed"):
+        verify_bundle(model.path)
+
+
+def test_a_read_only_cache_costs_only_the_record(model, cache, monkeypatch):
+    monkeypatch.setenv("LCCLASSIFY_CACHE", str(model.path / "manifest.toml" / "no"))
+    assert open_bundle(model.path).digest == model.digest
+
+
+def with_manifest(model, old, new):
+    """The bundle with its manifest edited and its sums made right again."""
+    path = model.path / "manifest.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    names = sorted(p.name for p in model.path.iterdir() if p.name != "SHA256SUMS")
+    run = subprocess.run(
+        ["sha256sum", *names], cwd=model.path, check=True, capture_output=True, text=True
+    )
+    (model.path / "SHA256SUMS").write_text(run.stdout)
+    return model.path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("format = 1", "format = 2", "its format is 2 and this lcclassify reads 1; update"),
+        ('family = "forest"', 'family = "oracle"', "unknown family 'oracle'"),
+        ('name = "toy"', 'nome = "toy"', "bad manifest.toml: KeyError\\('name'\\)"),
+        ("format = 1", "format = ", "bad manifest.toml: TOMLDecodeError"),
+        ('"RRL"', '"CEP"', "the class tree names a node twice"),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused(model, old, new, message):
+    path = with_manifest(model, old, new)
+    with pytest.raises(ModelError, match=message):
+        open_bundle(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("value = -999.0", "value = -1.0", "unknown rule for missing values"),
+        ('node = "Transient"', 'node = "Periodic"', "answers for other classes"),
+        ('node = "Transient"', 'node = "Elsewhere"', "bad list of forests"),
+    ],
+)
+def test_a_manifest_that_its_forests_contradict_is_refused_at_load(model, old, new, message):
+    bundle = open_bundle(with_manifest(model, old, new))
+    with pytest.raises(ModelError, match=message):
+        load_predictor(bundle)
+
+
+def test_copying_checks_the_copy(model, tmp_path):
+    copy = copy_bundle(model.path, tmp_path / "deep" / "copy")
+    assert copy.digest == model.digest
+    assert copy_bundle(model.path, tmp_path / "deep" / "copy").digest == model.digest
+    flip_a_bit(model.path / "forest0_nodes.npy")
+    with pytest.raises(ModelError, match="was changed or damaged"):
+        copy_bundle(model.path, tmp_path / "other")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "toy"]
+
+
+def test_a_zip_with_members_elsewhere_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr("../evil.toml", "x")
+    with pytest.raises(ModelError, match="is not a model bundle: it holds ../evil.toml"):
+        open_bundle(tmp_path / "evil.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["evil.zip"]
+
+
+def test_a_folder_of_something_else_is_no_bundle(tmp_path):
+    assert not is_bundle(tmp_path)
+    with pytest.raises(ModelError, match="is not a model bundle: it has no SHA256SUMS"):
+        open_bundle(tmp_path)

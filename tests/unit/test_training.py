@@ -1,0 +1,257 @@
+"""Facts about ``training/``: features a reader can check by hand, forests copied bit for bit."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+NEEDS = "the training scripts need the extra train"
+pytest.importorskip("light_curve", reason=NEEDS)
+pytest.importorskip("sklearn", reason=NEEDS)
+pytest.importorskip("imblearn", reason=NEEDS)
+TRAINING = Path(__file__).parents[2] / "training"
+sys.path.insert(0, str(TRAINING))  # scripts import their neighbours, as when they are run
+
+import gaussian_process  # noqa: E402
+import hierarchy  # noqa: E402
+import plasticc_features  # noqa: E402
+import surface_features  # noqa: E402
+import train_plasticc  # noqa: E402
+from curve import Curve  # noqa: E402
+from hierarchy import Settings  # noqa: E402
+
+from lcclassify.errors import InputError  # noqa: E402
+from lcclassify.forest import Forest, Tree  # noqa: E402
+
+
+def make_curve(mjd, band, flux, detected, flux_err=1.0) -> Curve:
+    """A curve from lists; one error for all observations."""
+    errors = np.full(len(mjd), flux_err)
+    return Curve(
+        np.array(mjd, float),
+        np.array(band, np.int64),
+        np.array(flux, float),
+        errors,
+        np.array(detected, bool),
+    )
+
+
+def tables(objects=(7,), **changes) -> tuple[pa.Table, pa.Table]:
+    """Two bands of object 7, detected at mjd 100 and 104, and the context of ``objects``."""
+    curve = {
+        "object_id": [7] * 6,
+        "mjd": [104.0, 100.0, 102.0, 103.0, 69.0, 205.0],  # the last two are out of the window
+        "passband": [1, 1, 1, 2, 1, 1],
+        "flux": [30.0, 10.0, 20.0, 40.0, 999.0, 999.0],
+        "flux_err": [2.0, 2.0, 2.0, 4.0, 2.0, 2.0],
+        "detected_bool": [1, 1, 0, 0, 0, 0],
+    }
+    context = {
+        "object_id": list(objects),
+        "hostgal_photoz": [0.1] * len(objects),
+        "hostgal_photoz_err": [0.02] * len(objects),
+        "mwebv": [0.0] * len(objects),
+    }
+    return pa.table(curve | changes), pa.table(context)
+
+
+def test_window_keeps_both_ends_and_nothing_beyond():
+    curve = make_curve([69.9, 70, 100, 110, 210, 210.1], [0] * 6, [0] * 6, [0, 0, 1, 1, 0, 0])
+    assert curve.window().mjd.tolist() == [70, 100, 110, 210]
+
+
+def test_undetected_object_has_an_empty_window():
+    assert len(make_curve([1, 2], [0, 0], [5, 5], [0, 0]).window()) == 0
+
+
+def test_dust_is_removed_band_by_band_and_left_alone_when_unknown():
+    curve = make_curve([1, 2], [0, 5], [1, 1], [1, 1])
+    expected = 10 ** (0.4 * 0.5 * np.array([4.145, 1.088]))
+    np.testing.assert_allclose(curve.without_dust(0.5).flux, expected)
+    np.testing.assert_allclose(curve.without_dust(0.5).flux_err, expected)
+    np.testing.assert_array_equal(curve.without_dust(np.nan).flux, curve.flux)
+
+
+def test_band_statistics_by_hand():
+    row = plasticc_features.features_table(*tables()).to_pylist()[0]
+    assert row["Amplitude_g"] == 10  # (30 - 10) / 2
+    assert row["WeightedMean_g"] == pytest.approx(20)
+    assert row["MaximumSlope_g"] == 5  # 10 in 2 d
+    assert row["Skew_g"] == pytest.approx(0)
+    assert row["ReducedChi2_g"] == pytest.approx(25)  # (5**2 + 0 + 5**2) / 2
+    assert (row["SnrMax_g"], row["SnrMin_g"], row["SnrMax_r"]) == (15, 5, 10)
+    assert row["MinToMax_g"] == pytest.approx(1 / 3)
+    assert row["DetectedFraction_g"] == pytest.approx(2 / 3)
+    assert (row["DetectionCount"], row["DetectionSpan"]) == (2, 4)
+
+
+def test_bands_without_observations_are_null():
+    row = plasticc_features.features_table(*tables()).to_pylist()[0]
+    statistics = (*plasticc_features.STATISTICS, "SnrMax", "SnrMin", "MinToMax", "DetectedFraction")
+    assert [row[f"{name}_{band}"] for name in statistics for band in "uizY"] == [None] * 56
+    assert row["Skew_r"] is None  # one observation has no skew
+    assert row["SnrMax_r"] is not None
+
+
+def test_object_without_light_curve_has_its_context_alone():
+    row = plasticc_features.features_table(*tables(objects=[8])).to_pylist()[0]
+    known = {name for name, value in row.items() if value is not None}
+    assert known == {*plasticc_features.OBJECT_COLUMNS, "DistanceModulus"}
+
+
+def test_unusable_observations_do_not_count():
+    flux = [30.0, 10.0, 20.0, float("nan"), 999.0, 999.0]
+    row = plasticc_features.features_table(*tables(flux=flux)).to_pylist()[0]
+    assert row["SnrMax_r"] is None
+    assert row["Amplitude_g"] == 10
+
+
+def test_table_has_exactly_the_documented_columns_in_order():
+    curves, objects = tables()
+    table = plasticc_features.features_table(curves, objects)
+    names = plasticc_features.feature_names()
+    assert table.column_names == ["object_id", *names]
+    assert len(set(names)) == len(names) == 190
+    curve = make_curve(
+        [100.0, 110, 120] * 6, np.repeat(range(6), 3), [5, 50, 9] * 6, [0, 1, 1] * 6
+    ).where(np.argsort([100.0, 110, 120] * 6, kind="stable"))
+    assert plasticc_features.object_features(curve, 0.1, 0.02, 0.0).keys() == set(names)
+
+
+def test_missing_column_is_named():
+    curves, objects = tables()
+    with pytest.raises(InputError) as stop:
+        plasticc_features.features_table(curves.drop_columns(["flux_err"]), objects)
+    assert str(stop.value) == "the light curves lack the columns flux_err"
+
+
+def test_distance_modulus():
+    nearby = 5 * np.log10(299792.458 / 70 * 1e-3) + 25  # Hubble's law at redshift 0.001
+    assert plasticc_features.distance_modulus(1e-3) == pytest.approx(nearby, abs=0.01)
+    assert np.isnan(plasticc_features.distance_modulus(0.0))
+    assert np.isnan(plasticc_features.distance_modulus(np.nan))
+
+
+def test_surface_goes_through_precise_observations_and_fades_to_zero():
+    curve = make_curve([0, 5, 10], [2, 2, 2], [10, 100, 50], [1, 1, 1], flux_err=0.01)
+    surface = gaussian_process.fit(curve)
+    wavelength = np.array([622.3])
+    np.testing.assert_allclose(surface.flux(curve.mjd, wavelength)[0], curve.flux, atol=0.1)
+    assert abs(surface.flux(np.array([2000.0]), wavelength)[0, 0]) < 1e-6
+
+
+def test_peak_and_time_scales_of_a_triangle_are_found():
+    day = np.arange(0.0, 101.0)
+    flux = 1000 - 20 * np.abs(day - 50)  # up for 50 d, down for 50 d
+    curve = make_curve(day, [2] * 101, flux, [1] * 101)
+    features = surface_features.surface_features(curve, gaussian_process.fit(curve), 0.0, np.nan)
+    assert features["PeakAfterFirstDetection"] == 50
+    assert features["LastDetectionAfterPeak"] == 50
+    assert features["RiseHalf_r"] == pytest.approx(26, abs=1)
+    assert features["FallHalf_r"] == pytest.approx(26, abs=1)
+    assert features["FallFifth_r"] == pytest.approx(41, abs=1)
+    assert features["PeakMag_r"] == pytest.approx(20.0, abs=0.02)  # 27.5 - 2.5 log10(1000)
+    assert np.isnan(features["PeakAbsMag_r"])
+
+
+def test_times_are_at_rest_where_the_redshift_is_known():
+    day = np.arange(0.0, 101.0)
+    curve = make_curve(day, [2] * 101, 1000 - 20 * np.abs(day - 50), [1] * 101)
+    surface = gaussian_process.fit(curve)
+    seen = surface_features.surface_features(curve, surface, 0.0, np.nan)
+    rest = surface_features.surface_features(curve, surface, 1.0, 44.0)
+    assert rest["FallHalf_r"] == seen["FallHalf_r"] / 2
+    assert rest["PeakAbsMag_r"] == seen["PeakMag_r"] - 44.0
+
+
+def test_unknown_redshift_leaves_out_the_rest_frame():
+    curve = make_curve([0, 5, 10], [2, 2, 2], [10, 100, 50], [1, 1, 1])
+    features = surface_features.surface_features(curve, gaussian_process.fit(curve), np.nan, np.nan)
+    assert not [name for name in features if name.startswith("Rest")]
+
+
+def test_engine_matrix_reads_missing_and_huge_values_as_the_engine_does():
+    raw = np.array([[np.nan, np.inf, -np.inf, 1e33, 1e32, -2.5]])
+    clean = hierarchy.engine_matrix(raw)
+    assert clean.dtype == np.float32
+    expected = np.array([[-999, -999, -999, 0, 1e32, -2.5]], np.float32)
+    np.testing.assert_array_equal(clean, expected)
+
+
+PARENTS = {"a": "A", "b": "A", "c": "C", "d": "C"}
+
+
+@pytest.fixture(scope="module")
+def grown() -> tuple[hierarchy.Hierarchy, np.ndarray]:
+    """Small forests on noisy classes, and the matrix that they were grown on."""
+    random = np.random.default_rng(5)
+    matrix = random.normal(size=(200, 4)).astype(np.float32)
+    classes = np.array(list("abcd"))[(matrix[:, 0] > 0) + 2 * (matrix[:, 1] > 0)]
+    classes[::7] = "d"
+    settings = dict.fromkeys(("root", "C", "A"), Settings(7, 0.5, 30))
+    return hierarchy.grow(matrix, classes, PARENTS, settings, seed=3), matrix
+
+
+def walk(tree: Tree, row: np.ndarray) -> np.ndarray:
+    """The leaf row of one object, by the rule that ``Tree`` states."""
+    node = 0
+    while tree.left[node] >= 0:
+        below = np.float64(row[tree.feature[node]]) <= tree.threshold[node]
+        node = tree.left[node] if below else tree.right[node]
+    return tree.probability[node]
+
+
+def average(forest: Forest, matrix: np.ndarray) -> np.ndarray:
+    """The mean of the leaves, summed in the order of the trees."""
+    total = np.zeros((len(matrix), len(forest.classes)))
+    for tree in forest.trees:
+        total += [walk(tree, row) for row in matrix]
+    return total / len(forest.trees)
+
+
+def test_plain_forests_equal_predict_proba_bit_for_bit(grown):
+    fitted, matrix = grown
+    plain = hierarchy.hierarchical_forest(fitted, ("w", "x", "y", "z"))
+    assert plain.root.classes == ("A", "C")
+    assert {name: forest.classes for name, forest in plain.children.items()} == {
+        "C": ("c", "d"),
+        "A": ("a", "b"),
+    }
+    assert list(plain.children) == ["C", "A"]  # the order of the settings, not the alphabet
+    pairs = [(plain.root, fitted.root)]
+    pairs += [(plain.children[name], fitted.children[name]) for name in plain.children]
+    for forest, original in pairs:
+        np.testing.assert_array_equal(average(forest, matrix), original.predict_proba(matrix))
+
+
+def test_leaf_probability_multiplies_down_the_tree(grown):
+    fitted, matrix = grown
+    assert fitted.taxonomy.classes == ("c", "d", "a", "b")
+    product = fitted.root.predict_proba(matrix)[:, 1] * fitted.children["C"].predict_proba(matrix).T
+    np.testing.assert_array_equal(fitted.leaf_probability(matrix)[:, :2], product.T)
+
+
+def test_a_tree_sees_no_more_of_a_class_than_it_may():
+    classes = np.repeat(["a", "b", "c", "d"], [10, 90, 50, 50])
+    matrix = np.zeros((200, 1), np.float32)  # no split is possible: the root keeps the shares
+    settings = dict.fromkeys(("root", "A", "C"), Settings(1, 1.0, 30))
+    fitted = hierarchy.grow(matrix, classes, PARENTS, settings, seed=0)
+    np.testing.assert_array_equal(fitted.children["A"].predict_proba(matrix[:1]), [[0.25, 0.75]])
+
+
+def test_held_out_objects_depend_on_their_class_and_identifier_alone():
+    object_id = np.arange(180)
+    classes = np.array(["big"] * 140 + ["small"] * 40)
+    chosen = train_plasticc.held_out(object_id, classes)
+    assert chosen[:140].sum() == 16
+    assert chosen[140:].sum() == 5  # an eighth of 40
+    again = train_plasticc.held_out(object_id[::-1], classes[::-1])
+    np.testing.assert_array_equal(again[::-1], chosen)
+
+
+def test_class_table_has_the_hierarchy_in_the_order_of_the_settings():
+    parents = dict(train_plasticc.class_table().values())
+    assert len(parents) == 13
+    assert list(train_plasticc.SETTINGS) == ["root", *dict.fromkeys(parents.values())]
