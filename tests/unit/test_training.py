@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 NEEDS = "the training scripts need the extra train"
@@ -91,8 +92,6 @@ def test_bands_without_observations_are_null():
     row = plasticc_features.features_table(*tables()).to_pylist()[0]
     statistics = (*plasticc_features.STATISTICS, "SnrMax", "SnrMin", "MinToMax", "DetectedFraction")
     assert [row[f"{name}_{band}"] for name in statistics for band in "uizY"] == [None] * 56
-    assert row["Skew_r"] is None  # one observation has no skew
-    assert row["SnrMax_r"] is not None
 
 
 def test_object_without_light_curve_has_its_context_alone():
@@ -255,3 +254,25 @@ def test_class_table_has_the_hierarchy_in_the_order_of_the_settings():
     parents = dict(train_plasticc.class_table().values())
     assert len(parents) == 13
     assert list(train_plasticc.SETTINGS) == ["root", *dict.fromkeys(parents.values())]
+
+
+def test_kept_features_of_other_objects_are_refused(tmp_path):
+    cache, objects = tmp_path / "features.parquet", tmp_path / "objects.parquet"
+    pq.write_table(pa.table({"object_id": [1, 2]}), cache)
+    pq.write_table(pa.table({"object_id": [2, 1], "target": [90, 90]}), objects)
+    with pytest.raises(InputError) as stop:
+        train_plasticc.read_objects(tmp_path / "curves.parquet", objects, cache)
+    expected = f"{cache} is not of the objects in {objects}: delete it, or name another"
+    assert str(stop.value) == expected
+
+
+def test_band_observed_at_one_time_only_has_no_statistics_but_no_trouble():
+    row = plasticc_features.features_table(*tables(mjd=[100.0] * 6)).to_pylist()[0]
+    assert {row[f"{name}_g"] for name in plasticc_features.STATISTICS} == {None}
+    assert (row["SnrMin_g"], row["DetectedFraction_g"]) == (5, 0.4)
+
+
+def test_two_observations_at_one_time_among_others_are_no_trouble():
+    curves, objects = tables(mjd=[104.0, 100.0, 100.0, 103.0, 69.0, 205.0])
+    row = plasticc_features.features_table(curves, objects).to_pylist()[0]
+    assert row["Amplitude_g"] == 10

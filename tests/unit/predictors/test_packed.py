@@ -1,17 +1,11 @@
 """The forest engine against scikit-learn, bit for bit, and against hostile content."""
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 
-import lcclassify
 from lcclassify.errors import ModelError
 from lcclassify.forest import Forest, Tree
 from lcclassify.predictors import packed
@@ -62,11 +56,9 @@ def awkward_rows(model):
             row[max(tree.feature[node], 0)] = random.choice(
                 [threshold, np.nextafter(threshold, np.inf), np.nextafter(threshold, -np.inf)]
             )
-    rows[250:] = np.where(
-        random.random((150, N_FEATURES)) < 0.3, random.choice(SPECIAL), rows[250:]
-    )
-    for number, value in enumerate(SPECIAL):
-        rows[300 + number, random.integers(N_FEATURES)] = value
+    special = random.random(rows.shape) < 0.3
+    special[:250] = False
+    rows[special] = random.choice(SPECIAL, special.sum())
     return rows
 
 
@@ -235,7 +227,6 @@ def test_a_corrupted_word_is_refused_or_harmless(data, forest, rows):
     [
         ({"left": [0, -1, -1]}, "tree 0: the children around node 0 do not form a tree"),
         ({"left": [1, 0, -1], "right": [2, 0, -1]}, "around node 1 do not"),
-        ({"left": [3, -1, -1]}, "around node 0 do not"),
         ({"left": [-2, -1, -1]}, "around node 0 do not"),
         ({"left": [2**40, -1, -1]}, "around node 0 do not"),
         ({"right": [1, -1, -1]}, "around node 0 do not"),
@@ -246,9 +237,7 @@ def test_a_corrupted_word_is_refused_or_harmless(data, forest, rows):
         ({"threshold": [np.nan, 0, 0]}, "node 0 compares feature 0 of 1 with nan"),
         ({"threshold": [0.5]}, "tree 0: the arrays do not describe the same nodes and classes"),
         ({"probability": np.ones((3, 1))}, "the arrays do not describe the same nodes and classes"),
-        ({"left": []}, "the arrays do not describe the same nodes and classes"),
         ({"probability": np.ones((3, 2))}, "leaf 0 of the forest is no probability distribution"),
-        ({"probability": np.full((3, 2), np.nan)}, "leaf 0 of the forest is no probability"),
     ],
 )
 def test_what_is_no_tree_is_not_packed(arrays, message):
@@ -291,10 +280,8 @@ def test_limits_of_the_words_are_named():
         ({"trees": np.array([0.0, 8.0])}, "trees of the forest must be 1-dimensional int64"),
         ({"leaves": np.ones(4)}, "leaves of the forest must be 2-dimensional float64"),
         ({"trees": np.array([], np.int64)}, "the trees of the forest do not share its 8 nodes"),
-        ({"trees": np.array([0])}, "do not share its 8 nodes"),
         ({"trees": np.array([0, 7])}, "do not share its 8 nodes"),
         ({"trees": np.array([1, 8])}, "do not share its 8 nodes"),
-        ({"trees": np.array([0, 9, 8])}, "do not share its 8 nodes"),
         ({"trees": np.array([0, -(2**63), 8])}, "do not share its 8 nodes"),
         ({"trees": np.array([0, 2**63 - 1, -(2**63), -1, 8])}, "the forest is too large: 8 nodes"),
         ({"trees": np.array([0, 2, 8])}, "tree 0: node 0 is corrupted"),
@@ -311,26 +298,3 @@ def test_damaged_arrays_are_refused(arrays, message):
     forest = packed.pack(Forest(("a", "b"), ("x",), (STUMP,)), [0])
     with pytest.raises(ModelError, match=message):
         packed.check(replace(forest, **arrays), 1, 2)
-
-
-def test_works_where_no_cache_can_be_written(tmp_path):
-    source = Path(lcclassify.__file__).parent
-    shutil.copytree(source, tmp_path / "lcclassify", ignore=shutil.ignore_patterns("__pycache__"))
-    wall = tmp_path / "lcclassify" / "predictors" / "__pycache__"  # even root makes no folder of it
-    wall.touch()
-    code = (
-        "import numpy as np\n"
-        "from lcclassify.predictors import packed\n"
-        "print(packed.__file__, packed.keys(np.zeros((1, 1)))[0].tolist())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=tmp_path,
-        env=dict.fromkeys(("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"), f"{wall}/none")
-        | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    assert done.stdout == f"{wall.parent / 'packed.py'} [[-2147483648, 0]]\n"

@@ -1,0 +1,143 @@
+"""read_forest: a folder or an archive of pickles in, a checked HierarchicalForest out."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from lcclassify.errors import ModelError
+from lcclassify.forest import Forest, HierarchicalForest
+from lcclassify.legacy.classes import check_children, check_leaves, check_top
+from lcclassify.legacy.forests import FOREST_NAMES, SavedForest, to_forest
+from lcclassify.legacy.layouts import Layout, choose_layout
+from lcclassify.legacy.names import NAME_LIST_NAMES, to_names
+from lcclassify.legacy.pickles import read_pickle
+from lcclassify.legacy.records import RefusedError, brief
+from lcclassify.legacy.sources import Source, describe_files, open_source, source_files_digest
+
+Value = TypeVar("Value")
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyForest:
+    """A published forest, and where its parts came from."""
+
+    layout: str  # "ztf-1.0", "ztf-1.1", "elasticc" or "ztf-baseline"
+    forest: HierarchicalForest
+    features: Names  # those of the top forest, then what each child adds: stochastic, periodic, ...
+    files: Mapping[str, str]  # file name -> SHA-256 of its bytes, in hexadecimal
+    saved_with: Mapping[str, str]  # package -> version, as far as the files say
+
+
+def read_forest(source: Path) -> LegacyForest:
+    """Read a published model: a folder or, by its content, a tar archive.
+
+    Nothing in the files is run and nothing is written to disk. ModelError if they are not whole
+    and sound, with the file, the tree and the node concerned.
+    """
+    with _about(source):
+        opened = open_source(source)
+    files = _Files(source, opened)
+    layout = files.layout()
+    lists = files.read(layout.feature_list, NAME_LIST_NAMES, lambda value, _: _lists(value, layout))
+    versions: set[str] = set()
+
+    def read(node: str, name: str) -> Forest:
+        def interpret(value: object, n_bytes: int) -> Forest:
+            saved = to_forest(value, n_bytes)
+            _check_classes(layout, node, saved.classes)
+            versions.update(saved.versions)
+            return _with_features(saved, lists[node])
+
+        return files.read(name, FOREST_NAMES, interpret)
+
+    root = read("", layout.top)
+    children = {node: read(node, name) for node, name in layout.children.items()}
+    with _about(source):
+        check_leaves(layout.survey, [part.classes for part in (children or {"": root}).values()])
+    return LegacyForest(
+        layout=layout.name,
+        forest=HierarchicalForest(root, children),
+        features=tuple(dict.fromkeys(name for names in lists.values() for name in names)),
+        files=files.digests,
+        saved_with={"scikit-learn": ", ".join(sorted(versions))},
+    )
+
+
+def source_digest(source: Path) -> str:
+    """SHA-256 that identifies a source's bytes, found without parsing any. ModelError if unfit."""
+    with _about(source):
+        return source_files_digest(source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The pickles of one source, and the digests of those read so far."""
+
+    source: Path
+    opened: Source
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def layout(self) -> Layout:
+        """The kind of model that the files are; if they are none, what they are instead."""
+        try:
+            return choose_layout(self.opened.names)
+        except RefusedError as refusal:
+            found = describe_files(self.opened) or "there are no .pkl files"
+            raise ModelError(f"{self.source}: {refusal}. Found: {found}") from None
+
+    def read(
+        self,
+        name: str,
+        allowed: Mapping[tuple[str, str], str],
+        interpret: Callable[[object, int], Value],
+    ) -> Value:
+        """What ``interpret`` makes of one pickle and its size in bytes."""
+        with _about(self.source / name):
+            data = self.opened.read(name)
+            self.digests[name] = hashlib.sha256(data).hexdigest()
+            return interpret(read_pickle(data, allowed), len(data))
+
+
+@contextmanager
+def _about(subject: Path) -> Iterator[None]:
+    """Turn a RefusedError into the user's error, with the path that it is about."""
+    try:
+        yield
+    except RefusedError as refusal:
+        raise ModelError(f"{subject}: {refusal}") from None
+
+
+def _lists(value: object, layout: Layout) -> dict[str, Names]:
+    """Node -> names of the features of its forest; the root, first, is the empty name."""
+    if not layout.list_per_node:
+        names = to_names(value, "the feature list")
+        return dict.fromkeys(["", *layout.children], names)
+    if not isinstance(value, dict):
+        raise RefusedError(f"{brief(value)} where a dict of feature lists is expected")
+    nodes = {"": "top"} | {node: node.lower() for node in layout.children}
+    if missing := [key for key in nodes.values() if key not in value]:
+        raise RefusedError(f"there is no feature list for {', '.join(missing)}")
+    return {
+        node: to_names(value[key], f"the feature list for {key}") for node, key in nodes.items()
+    }
+
+
+def _check_classes(layout: Layout, node: str, classes: Names) -> None:
+    if node:
+        check_children(layout.survey, node, classes)
+    elif layout.children:
+        check_top(classes, layout.children)
+
+
+def _with_features(saved: SavedForest, features: Names) -> Forest:
+    if saved.n_features != len(features):
+        raise RefusedError(
+            f"it takes {saved.n_features} features, its feature list has {len(features)}"
+        )
+    if saved.feature_names not in (None, features):
+        raise RefusedError("feature_names_in_ differs from its feature list")
+    return Forest(saved.classes, features, saved.trees)
