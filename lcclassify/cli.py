@@ -13,7 +13,7 @@ from lcclassify.commands.classify_file import classify_file
 from lcclassify.commands.convert_model import convert_model
 from lcclassify.commands.models import app as models
 from lcclassify.commands.validate_schema import validate_schema
-from lcclassify.errors import LcclassifyError
+from lcclassify.errors import LcclassifyError, ReaderGoneError
 
 app = typer.Typer(
     name="lcclassify",
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 schema not satisfied, 2 wrong usage, 3 bad input, 4 bad model, "
-    "5 output cannot be written, 130 interrupted.",
+    "5 output cannot be written, 130 interrupted, 143 terminated.",
 )
 app.command()(classify_file)
 app.command()(validate_schema)
@@ -47,19 +47,20 @@ def options(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; end the process with its exit code. An error is one line on stderr."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         app(args=argv)
+    except ReaderGoneError as error:  # end as other filters do, also when Python flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(error.exit_code)
     except LcclassifyError as error:
         typer.echo(f"lcclassify: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("lcclassify: interrupted; no result was written", err=True)
-        sys.exit(130)
-    except BrokenPipeError:  # whoever read our output has gone: end as other filters do
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
 
 
-def _terminate(number: int, frame: object) -> None:
-    sys.exit(128 + number)  # an exception, so that temporary files are removed
+def _stop(number: int, frame: object) -> None:
+    """End by an exception, so that unfinished files are removed on the way out."""
+    name = signal.Signals(number).name
+    typer.echo(f"lcclassify: stopped by {name}; nothing unfinished is kept", err=True)
+    sys.exit(128 + number)

@@ -4,6 +4,7 @@ LcclassifyError
 ├── InputError    3   a file or table that cannot be read, or lacks what the model needs
 ├── ModelError    4   a model that is missing, refused, corrupted or not of the expected kind
 └── OutputError   5   a result that cannot be written
+    └── ReaderGoneError  141  whoever read standard output has gone; not worth a message
 """
 
 import os
@@ -32,6 +33,12 @@ class OutputError(LcclassifyError):
     """The result cannot be written."""
 
     exit_code = 5
+
+
+class ReaderGoneError(OutputError):
+    """Whoever read standard output has gone."""
+
+    exit_code = 141  # what a shell reports of a filter that ended by SIGPIPE
 
 
 def os_reason(error: OSError) -> str:

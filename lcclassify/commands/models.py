@@ -11,9 +11,7 @@ from lcclassify.commands.options import MODEL_HELP, JsonOpt
 if TYPE_CHECKING:
     from lcclassify.bundle import ModelBundle
 
-app = typer.Typer(
-    help="List the models at hand; show, verify or install one.", invoke_without_command=True
-)
+app = typer.Typer(invoke_without_command=True)
 NameArg = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP, show_default=False)]
 
 

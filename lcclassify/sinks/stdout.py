@@ -1,16 +1,18 @@
 """Standard output, as JSON Lines."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 import pyarrow as pa
 
-from lcclassify.errors import OutputError, os_reason
+from lcclassify.errors import OutputError, ReaderGoneError, os_reason
 from lcclassify.sinks.file import JsonLinesFormat
 
 
 class StdoutSink:
-    """Standard output. A reader that goes away early ends the work without an error message."""
+    """Standard output. ReaderGoneError when whoever reads it goes away early."""
 
     def __enter__(self) -> Self:
         self._format = JsonLinesFormat(sys.stdout.buffer, pa.schema([]))
@@ -21,18 +23,20 @@ class StdoutSink:
 
     def write(self, table: pa.Table, /) -> None:
         """Append lines."""
-        try:
+        with _as_output_error():
             self._format.write(table)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputError(f"cannot write to standard output: {os_reason(error)}") from None
 
     def flush(self) -> None:
         """Hand all lines to whoever reads them."""
-        try:
+        with _as_output_error():
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputError(f"cannot write to standard output: {os_reason(error)}") from None
+
+
+@contextmanager
+def _as_output_error() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGoneError("nobody reads standard output any more") from None
+    except OSError as error:
+        raise OutputError(f"cannot write to standard output: {os_reason(error)}") from None

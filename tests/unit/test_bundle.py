@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from lcclassify.bundle import copy_bundle, is_bundle, open_bundle, verify_bundle
+from lcclassify.bundle import copy_bundle, is_bundle, open_bundle, verify_bundle, write_bundle
 from lcclassify.errors import ModelError, OutputError
 from lcclassify.predictors import load_predictor
 from lcclassify.testing import TOY_CLASSES as CHILDREN
@@ -47,9 +47,10 @@ def test_an_existing_path_is_not_replaced(model, make_model):
         make_model(model.path)
 
 
-def test_a_failed_write_leaves_nothing(make_model, tmp_path):
-    with pytest.raises(ModelError):
-        make_model(tmp_path / "bad", family="forest", name=None, taxonomy_=object)
+def test_a_failed_write_leaves_nothing(tmp_path):
+    manifest = {"name": "bad", "family": "oracle"}
+    with pytest.raises(ModelError, match="unknown family 'oracle'"):
+        write_bundle(tmp_path / "bad", manifest, {"x": np.zeros(3)})
     assert list(tmp_path.iterdir()) == []
 
 

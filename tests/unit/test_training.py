@@ -1,6 +1,7 @@
 """Facts about ``training/``: features a reader can check by hand, forests copied bit for bit."""
 
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,8 @@ from lcclassify.forest import Forest, Tree  # noqa: E402
 def make_curve(mjd, band, flux, detected, flux_err=1.0) -> Curve:
     """A curve from lists; one error for all observations."""
     errors = np.full(len(mjd), flux_err)
-    return Curve(
-        np.array(mjd, float),
-        np.array(band, np.int64),
-        np.array(flux, float),
-        errors,
-        np.array(detected, bool),
-    )
+    mjd, flux = np.array(mjd, float), np.array(flux, float)
+    return Curve(mjd, np.array(band, np.int64), flux, errors, np.array(detected, bool))
 
 
 def tables(objects=(7,), **changes) -> tuple[pa.Table, pa.Table]:
@@ -49,21 +45,15 @@ def tables(objects=(7,), **changes) -> tuple[pa.Table, pa.Table]:
         "flux_err": [2.0, 2.0, 2.0, 4.0, 2.0, 2.0],
         "detected_bool": [1, 1, 0, 0, 0, 0],
     }
-    context = {
-        "object_id": list(objects),
-        "hostgal_photoz": [0.1] * len(objects),
-        "hostgal_photoz_err": [0.02] * len(objects),
-        "mwebv": [0.0] * len(objects),
-    }
+    known = {"hostgal_photoz": 0.1, "hostgal_photoz_err": 0.02, "mwebv": 0.0}
+    context = {"object_id": list(objects)}
+    context |= {name: [value] * len(objects) for name, value in known.items()}
     return pa.table(curve | changes), pa.table(context)
 
 
 def test_window_keeps_both_ends_and_nothing_beyond():
     curve = make_curve([69.9, 70, 100, 110, 210, 210.1], [0] * 6, [0] * 6, [0, 0, 1, 1, 0, 0])
     assert curve.window().mjd.tolist() == [70, 100, 110, 210]
-
-
-def test_undetected_object_has_an_empty_window():
     assert len(make_curve([1, 2], [0, 0], [5, 5], [0, 0]).window()) == 0
 
 
@@ -100,9 +90,12 @@ def test_object_without_light_curve_has_its_context_alone():
     assert known == {*plasticc_features.OBJECT_COLUMNS, "DistanceModulus"}
 
 
-def test_unusable_observations_do_not_count():
-    flux = [30.0, 10.0, 20.0, float("nan"), 999.0, 999.0]
-    row = plasticc_features.features_table(*tables(flux=flux)).to_pylist()[0]
+@pytest.mark.parametrize(
+    "unusable",
+    [{"flux": [30, 10, 20, float("nan"), 9, 9]}, {"flux_err": [2.0, 2, 2, 0, 2, 2]}],
+)
+def test_unusable_observations_do_not_count(unusable):
+    row = plasticc_features.features_table(*tables(**unusable)).to_pylist()[0]
     assert row["SnrMax_r"] is None
     assert row["Amplitude_g"] == 10
 
@@ -113,9 +106,8 @@ def test_table_has_exactly_the_documented_columns_in_order():
     names = plasticc_features.feature_names()
     assert table.column_names == ["object_id", *names]
     assert len(set(names)) == len(names) == 190
-    curve = make_curve(
-        [100.0, 110, 120] * 6, np.repeat(range(6), 3), [5, 50, 9] * 6, [0, 1, 1] * 6
-    ).where(np.argsort([100.0, 110, 120] * 6, kind="stable"))
+    mjd, flux = np.repeat([[100, 110, 120], [5, 50, 9]], 6, axis=1)
+    curve = make_curve(mjd, [*range(6)] * 3, flux, [1] * 18)
     assert plasticc_features.object_features(curve, 0.1, 0.02, 0.0).keys() == set(names)
 
 
@@ -129,6 +121,7 @@ def test_missing_column_is_named():
 def test_distance_modulus():
     nearby = 5 * np.log10(299792.458 / 70 * 1e-3) + 25  # Hubble's law at redshift 0.001
     assert plasticc_features.distance_modulus(1e-3) == pytest.approx(nearby, abs=0.01)
+    assert plasticc_features.distance_modulus(1.0) == pytest.approx(44.10, abs=0.01)  # 6.6 Gpc
     assert np.isnan(plasticc_features.distance_modulus(0.0))
     assert np.isnan(plasticc_features.distance_modulus(np.nan))
 
@@ -136,16 +129,20 @@ def test_distance_modulus():
 def test_surface_goes_through_precise_observations_and_fades_to_zero():
     curve = make_curve([0, 5, 10], [2, 2, 2], [10, 100, 50], [1, 1, 1], flux_err=0.01)
     surface = gaussian_process.fit(curve)
-    wavelength = np.array([622.3])
-    np.testing.assert_allclose(surface.flux(curve.mjd, wavelength)[0], curve.flux, atol=0.1)
-    assert abs(surface.flux(np.array([2000.0]), wavelength)[0, 0]) < 1e-6
+    flux = surface.flux(np.array([0.0, 5, 10, 2000]), np.array([622.3]))[0]
+    np.testing.assert_allclose(flux, [10, 100, 50, 0], atol=0.1)
 
 
-def test_peak_and_time_scales_of_a_triangle_are_found():
+@pytest.fixture(scope="module")
+def triangle() -> tuple[Curve, gaussian_process.Surface]:
+    """Up for 50 d to a flux of 1000 and down for 50 d, in r."""
     day = np.arange(0.0, 101.0)
-    flux = 1000 - 20 * np.abs(day - 50)  # up for 50 d, down for 50 d
-    curve = make_curve(day, [2] * 101, flux, [1] * 101)
-    features = surface_features.surface_features(curve, gaussian_process.fit(curve), 0.0, np.nan)
+    curve = make_curve(day, [2] * 101, 1000 - 20 * np.abs(day - 50), [1] * 101)
+    return curve, gaussian_process.fit(curve)
+
+
+def test_peak_and_time_scales_of_a_triangle_are_found(triangle):
+    features = surface_features.surface_features(*triangle, 0.0, np.nan)
     assert features["PeakAfterFirstDetection"] == 50
     assert features["LastDetectionAfterPeak"] == 50
     assert features["RiseHalf_r"] == pytest.approx(26, abs=1)
@@ -155,28 +152,39 @@ def test_peak_and_time_scales_of_a_triangle_are_found():
     assert np.isnan(features["PeakAbsMag_r"])
 
 
-def test_times_are_at_rest_where_the_redshift_is_known():
-    day = np.arange(0.0, 101.0)
-    curve = make_curve(day, [2] * 101, 1000 - 20 * np.abs(day - 50), [1] * 101)
-    surface = gaussian_process.fit(curve)
-    seen = surface_features.surface_features(curve, surface, 0.0, np.nan)
-    rest = surface_features.surface_features(curve, surface, 1.0, 44.0)
+def test_times_are_at_rest_where_the_redshift_is_known(triangle):
+    seen = surface_features.surface_features(*triangle, 0.0, np.nan)
+    rest = surface_features.surface_features(*triangle, 1.0, 44.0)
     assert rest["FallHalf_r"] == seen["FallHalf_r"] / 2
     assert rest["PeakAbsMag_r"] == seen["PeakMag_r"] - 44.0
 
 
-def test_unknown_redshift_leaves_out_the_rest_frame():
-    curve = make_curve([0, 5, 10], [2, 2, 2], [10, 100, 50], [1, 1, 1])
-    features = surface_features.surface_features(curve, gaussian_process.fit(curve), np.nan, np.nan)
+def test_rest_frame_colours_and_luminosities_of_a_steady_slope(triangle):
+    class Slope(gaussian_process.Surface):
+        """Flux proportional to the wavelength for ever: 100 at 100 nm."""
+
+        def flux(self, mjd, wavelength):
+            return np.outer(wavelength, np.ones(len(mjd)))
+
+    slope = Slope(*[np.empty(0)] * 3, time_scale=4.0, amplitude=1.0, log_likelihood=0.0)
+    features = surface_features.surface_features(triangle[0], slope, 1.0, 44.0)
+    assert features["RestColorP15_440nm_550nm"] == pytest.approx(2.5 * np.log10(550 / 440))
+    # 1100 nm as observed; half the flux per unit frequency is due to the redshift of 1.
+    expected = 27.5 - 2.5 * np.log10(1100 / 2) - 44.0
+    assert features["RestPeakAbsMag_550nm"] == pytest.approx(expected)
+    assert features["RestFluxP30_550nm"] == 1
+    assert features["PeakFraction_r"] == pytest.approx(622.3 / 4067.0)  # of the sum over u to Y
+
+
+def test_unknown_redshift_leaves_out_the_rest_frame(triangle):
+    features = surface_features.surface_features(*triangle, np.nan, np.nan)
     assert not [name for name in features if name.startswith("Rest")]
 
 
 def test_engine_matrix_reads_missing_and_huge_values_as_the_engine_does():
-    raw = np.array([[np.nan, np.inf, -np.inf, 1e33, 1e32, -2.5]])
-    clean = hierarchy.engine_matrix(raw)
+    clean = hierarchy.engine_matrix(np.array([[np.nan, np.inf, -np.inf, 1e33, 1e32, -2.5]]))
     assert clean.dtype == np.float32
-    expected = np.array([[-999, -999, -999, 0, 1e32, -2.5]], np.float32)
-    np.testing.assert_array_equal(clean, expected)
+    np.testing.assert_array_equal(clean, np.float32([[-999, -999, -999, 0, 1e32, -2.5]]))
 
 
 PARENTS = {"a": "A", "b": "A", "c": "C", "d": "C"}
@@ -214,13 +222,12 @@ def test_plain_forests_equal_predict_proba_bit_for_bit(grown):
     fitted, matrix = grown
     plain = hierarchy.hierarchical_forest(fitted, ("w", "x", "y", "z"))
     assert plain.root.classes == ("A", "C")
-    assert {name: forest.classes for name, forest in plain.children.items()} == {
-        "C": ("c", "d"),
-        "A": ("a", "b"),
-    }
-    assert list(plain.children) == ["C", "A"]  # the order of the settings, not the alphabet
-    pairs = [(plain.root, fitted.root)]
-    pairs += [(plain.children[name], fitted.children[name]) for name in plain.children]
+    children = [(name, forest.classes) for name, forest in plain.children.items()]
+    assert children == [("C", ("c", "d")), ("A", ("a", "b"))]  # the order of the settings
+    thresholds = [tree.tree_.threshold for tree in fitted.root.estimators_]
+    for tree, threshold in zip(plain.root.trees, thresholds, strict=True):
+        np.testing.assert_array_equal(tree.threshold, threshold)  # float64, as the rule needs
+    pairs = [(plain.root, fitted.root), (plain.children["C"], fitted.children["C"])]
     for forest, original in pairs:
         np.testing.assert_array_equal(average(forest, matrix), original.predict_proba(matrix))
 
@@ -246,6 +253,8 @@ def test_held_out_objects_depend_on_their_class_and_identifier_alone():
     chosen = train_plasticc.held_out(object_id, classes)
     assert chosen[:140].sum() == 16
     assert chosen[140:].sum() == 5  # an eighth of 40
+    hashed = [sha256(str(name).encode()).hexdigest() for name in object_id[140:]]
+    assert chosen[140 + int(np.argmin(hashed))]
     again = train_plasticc.held_out(object_id[::-1], classes[::-1])
     np.testing.assert_array_equal(again[::-1], chosen)
 
@@ -272,7 +281,23 @@ def test_band_observed_at_one_time_only_has_no_statistics_but_no_trouble():
     assert (row["SnrMin_g"], row["DetectedFraction_g"]) == (5, 0.4)
 
 
-def test_two_observations_at_one_time_among_others_are_no_trouble():
-    curves, objects = tables(mjd=[104.0, 100.0, 100.0, 103.0, 69.0, 205.0])
-    row = plasticc_features.features_table(curves, objects).to_pylist()[0]
-    assert row["Amplitude_g"] == 10
+def test_scores_on_noise_are_those_of_a_guess(monkeypatch):
+    """A forest knows the objects it was grown on by heart: no score may come from those."""
+    small = {name: Settings(3, 0.2, 1000) for name in train_plasticc.SETTINGS}
+    monkeypatch.setattr(train_plasticc, "SETTINGS", small)
+    names = plasticc_features.feature_names()
+    noise = np.random.default_rng(1).normal(size=(312, len(names)))
+    noise[:, 0] = np.nan
+    columns = {name: pa.array(noise[:, i], from_pandas=True) for i, name in enumerate(names)}
+    classes = np.array([name for name, _ in train_plasticc.class_table().values()] * 24)
+    objects = train_plasticc.Objects(
+        np.arange(312), classes, pa.table({"object_id": np.arange(312), **columns})
+    )
+    model = train_plasticc.trained(objects)
+    data, scores = model.card["data"], model.card["scores"]
+    assert (data["objects"], data["held_out"]) == (312 - 39, 39)  # an eighth of 24 per class
+    assert scores["cross_validation"]["accuracy"] < 0.2
+    assert scores["held_out"]["accuracy"] < 0.3
+    assert sum(row["support"] for row in scores["cross_validation"]["per_class"]) == 273
+    assert (model.missing_share[names[0]], model.missing_share[names[1]]) == (1.0, 0.0)
+    assert model.features == model.forest.root.features == names
