@@ -1,6 +1,5 @@
 """From forests to bundles."""
 
-import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,6 @@ def convert(
         "provenance": {
             "source": source.name,
             "source_digest": digest,
-            "converted": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "converted_by": f"lcclassify {__version__}",
             "saved_with": dict(legacy.saved_with),
             "files": dict(legacy.files),

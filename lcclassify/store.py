@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from lcclassify.bundle import ModelBundle, copy_bundle, is_bundle, open_bundle
+from lcclassify.bundle import FORMAT, ModelBundle, copy_bundle, is_bundle, open_bundle
 from lcclassify.cache import cache_dir
 from lcclassify.errors import LcclassifyError, ModelError
 
@@ -70,7 +70,7 @@ def _convert_once(source: Path) -> ModelBundle:
     from lcclassify.convert import convert
     from lcclassify.legacy import source_digest
 
-    path = cache_dir() / "converted" / source_digest(source)
+    path = cache_dir() / "converted" / f"{FORMAT}-{source_digest(source)}"
     if path.is_dir():
         return open_bundle(path)
     try:

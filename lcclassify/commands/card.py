@@ -1,6 +1,6 @@
 """A model's card for people."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -17,7 +17,11 @@ def print_card(bundle: ModelBundle) -> None:
     console = Console()
     console.print(f"[bold]{bundle.label}[/bold] {bundle.digest}", highlight=False)
     for key, value in _lines(bundle.manifest):
-        console.print(f"{key}: {value}", highlight=False, markup=False)
+        if isinstance(value, list) and value and not isinstance(value[0], str):
+            console.print(f"{key}:", highlight=False, markup=False)
+            console.print(_rows(value))
+        else:
+            console.print(f"{key}: {value}", highlight=False, markup=False)
     console.print(_class_tree(bundle))
     table = Table("feature", "also read from", "missing in training", box=None, pad_edge=False)
     for feature in bundle.features:
@@ -33,6 +37,16 @@ def _lines(manifest: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _lines(value, f"{prefix}{key}.")
         elif prefix or key not in STRUCTURE:
             yield prefix + key, value
+
+
+def _rows(values: Sequence[Mapping[str, Any] | Sequence[Any]]) -> Table:
+    """Lists of records, with the names of the first as titles, or of lists."""
+    table = Table(box=None, pad_edge=False, show_header=isinstance(values[0], Mapping))
+    for title in values[0] if isinstance(values[0], Mapping) else [""] * len(values[0]):
+        table.add_column(title)
+    for row in values:
+        table.add_row(*map(str, row.values() if isinstance(row, Mapping) else row))
+    return table
 
 
 def _class_tree(bundle: ModelBundle) -> Tree:

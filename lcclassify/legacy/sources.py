@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lcclassify.digest import file_digest
+from lcclassify.errors import os_reason
 from lcclassify.legacy.archives import is_archive, read_members
 from lcclassify.legacy.layouts import MAX_FOREST_BYTES, SIZE_LIMITS, what_is_missing
 from lcclassify.legacy.pickles import read_pickle
@@ -43,7 +45,7 @@ class Folder:
                 raise RefusedError(f"it has {size} bytes, at most {limit} are read")
             return path.read_bytes()
         except OSError as error:
-            raise RefusedError(f"cannot be read: {error.strerror}") from None
+            raise RefusedError(f"cannot be read: {os_reason(error)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +84,23 @@ def open_source(path: Path) -> Source:
             f"It {missing}"
         )
     except OSError as error:
-        raise RefusedError(f"cannot be read: {error.strerror}") from None
+        raise RefusedError(f"cannot be read: {os_reason(error)}") from None
 
 
 def source_files_digest(path: Path) -> str:
     """SHA-256 of an archive's bytes, or of the names and digests of a folder's known files."""
     try:
         if not path.is_dir():
-            return _file_digest(path)
+            if not path.is_file():
+                raise RefusedError("there is no such file or folder")
+            return file_digest(path)
         lines = [
-            f"{_file_digest(path / name)}  {name}\n"
+            f"{file_digest(path / name)}  {name}\n"
             for name in sorted(SIZE_LIMITS)
             if (path / name).is_file()
         ]
     except OSError as error:
-        raise RefusedError(f"cannot be read: {error.strerror}") from None
+        raise RefusedError(f"cannot be read: {os_reason(error)}") from None
     if not lines:
         raise RefusedError("holds none of the files of a published model")
     return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -131,10 +135,3 @@ def _saved_with(value: object) -> str:
             if isinstance(version, str):
                 return f" saved with scikit-learn {brief_name(version)}"
     return ""
-
-
-def _file_digest(path: Path) -> str:
-    if not path.is_file():
-        raise RefusedError("there is no such file or folder")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

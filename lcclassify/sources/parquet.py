@@ -15,7 +15,7 @@ from lcclassify.status import Problem, Status
 FEATURES = "features"  # a struct of features; null: the object has none
 HEADERS = ("diaObject", "diaobject")  # a struct of ELAsTiCC header values
 Places = dict[str, tuple[tuple[str, ...], pa.DataType]]
-BUFFER = 1 << 20  # bytes read ahead per column: memory stays flat however large a row group is
+BUFFER = 1 << 18  # bytes read ahead per column: memory stays flat however large a row group is
 
 
 class ParquetPart:
