@@ -34,7 +34,7 @@ def convert(
     card = {
         "name": name or _kind(legacy),
         "version": version or f"sha256-{digest[:12]}",
-        "description": f"hierarchical random forest converted from the {legacy.layout} layout",
+        "description": f"ALeRCE's forest, read from the {legacy.layout} layout",
         **ALERCE_CARD,
         "provenance": {
             "source": source.name,

@@ -32,10 +32,10 @@ def card(
     return {
         "name": "plasticc",
         "version": "1.0.0",
-        "description": (
-            "Small hierarchical random forest for simulated LSST light curves in u g r i z Y "
-            "with the redshift of the host galaxy. Made for the demo of lcclassify and for "
-            "trying things out; it is not one of ALeRCE's models and was not made by them."
+        "description": "small hierarchical forest trained on PLAsTiCC, for trying things out",
+        "about": (
+            "For simulated LSST light curves in u g r i z Y with the redshift of the host galaxy. "
+            "It is not one of ALeRCE's models and was not made by them."
         ),
         "licence": "MIT; the data it was trained on are public, CC BY, credit: The PLAsTiCC team",
         "citation": (

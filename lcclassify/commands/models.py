@@ -37,7 +37,7 @@ def models(context: typer.Context, as_json: JsonOpt = False) -> None:
 
     table = Table(box=None, pad_edge=False)
     for title in ("model", "origin", "features", "classes", "digest", "description"):
-        table.add_column(title, overflow="ellipsis", no_wrap=True)
+        table.add_column(title, no_wrap=title != "description")
     for model in found:
         facts = _facts(model.bundle)
         counts = (str(len(facts["features"])), str(len(facts["classes"])))
