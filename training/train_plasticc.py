@@ -174,9 +174,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--objects", type=Path, required=True)
     parser.add_argument("--features", type=Path, help="where computed features are kept")
     parser.add_argument("--examples", type=Path, help="folder for the held-out objects")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="bundle to write"
-    )
+    parser.add_argument("--out", type=Path, required=True, help="bundle to write")
     given = parser.parse_args(argv)
     objects = read_objects(given.light_curves, given.objects, given.features)
     if given.examples:
