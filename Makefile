@@ -26,7 +26,7 @@ format: $(DEV)/installed
 	$(DEV)/bin/ruff format
 
 requirements: $(DEV)/installed  ## write the pinned exports of pyproject.toml anew
-	$(DEV)/bin/python training/export_requirements.py
+	$(DEV)/bin/python .ci/export_requirements.py
 
 $(DEMO)/installed: pyproject.toml constraints.txt $(shell find lcclassify -type f -not -path '*/__pycache__/*')
 	test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)

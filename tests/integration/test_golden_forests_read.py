@@ -14,6 +14,8 @@ from lcclassify.legacy import read_forest, source_digest
 from lcclassify.legacy.forests import FOREST_NAMES, to_forest
 from lcclassify.legacy.names import NAME_LIST_NAMES, to_names
 from lcclassify.legacy.pickles import read_pickle
+from lcclassify.legacy.records import attribute
+from lcclassify.legacy.trees import Expected, to_tree
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 FORESTS = SHARED / "golden" / "forests"
@@ -233,3 +235,21 @@ def test_a_saved_forest_of_full_size_is_read(name):
     saved = to_forest(read_pickle(data, FOREST_NAMES), len(data))
     assert len(saved.trees) == 500
     assert saved.n_features == 178
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "n_trees"),
+    [("model_20230907.pkl", "1.0.2", 1000), ("KN_model_1PC.pkl", "0.24.1", 50)],
+)
+def test_the_trees_of_another_broker_and_age_are_read(name, version, n_trees):
+    """No models of ours (their classes are no names), but trees of versions that ours lack."""
+    others = [("sklearn.pipeline", "Pipeline"), ("sklearn.preprocessing._data", "RobustScaler")]
+    allowed = FOREST_NAMES | dict.fromkeys(others, "other")
+    value = read_pickle((SAVED / "fink" / name).read_bytes(), allowed)
+    if value.kind == "other":
+        value = attribute(value, "steps")[-1][1]
+    expected = Expected(attribute(value, "n_features_in_"), 2)
+    trees = [to_tree(estimator, expected) for estimator in attribute(value, "estimators_")]
+    assert {saved_with for _, saved_with in trees} == {version}
+    assert len(trees) == n_trees
+    assert max(len(tree.left) for tree, _ in trees) > 1
