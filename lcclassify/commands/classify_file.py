@@ -103,13 +103,18 @@ def classify_file(
         _tell(_plan(bundle, receipt, guessed=not model), to, dry_run)
     if dry_run:
         return
-    predictor = load_predictor(
-        bundle, min_coverage=min_coverage, threads=threads or len(os.sched_getaffinity(0))
-    )
+    predictor = load_predictor(bundle, min_coverage=min_coverage, threads=threads or _n_cores())
     schema = flat_schema(tidy=tidy, top=top, hierarchy=hierarchy)
     with _progress(files.n_rows, quiet) as progress, source, sink:
         summary = run(source, predictor, schema, [sink], progress)
     _report(bundle, summary, to, quiet=quiet, as_json=as_json)
+
+
+def _n_cores() -> int:
+    """Cores that this process may use, where the system says; otherwise all of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _stem(inputs: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import typer
 InputsArg = Annotated[
     list[str],
     typer.Argument(
-        metavar="INPUT...",
+        metavar="INPUT",
         help="Parquet, CSV or JSON Lines files, folders of them, or quoted globs.",
         show_default=False,
     ),

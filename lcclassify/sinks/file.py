@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from lcclassify.errors import OutputError, os_reason
 
+ROW_GROUP = 1 << 16  # rows
+
 
 class Format(Protocol):
     """Writes tables into an open file."""
@@ -21,8 +23,8 @@ class Format(Protocol):
     def write(self, table: pa.Table, /) -> None:
         """Append rows."""
 
-    def close(self) -> None:
-        """Write what belongs at the end."""
+    def close(self, *, keep: bool = True) -> None:
+        """Write what belongs at the end of a file that is kept; let go of one that is not."""
 
 
 class FileSink:
@@ -51,7 +53,7 @@ class FileSink:
         finally:
             with suppress(OSError):  # what could not be written is thrown away with the file
                 if exc[0] is not None and self._format is not None:
-                    self._format.close()
+                    self._format.close(keep=False)
             with suppress(OSError):
                 self._file.close()
             self._partial.unlink(missing_ok=True)
@@ -83,17 +85,23 @@ class FileSink:
 
 
 class ParquetFormat:
-    """Parquet with zstd."""
+    """Parquet with zstd, in row groups of one size whatever the size of the tables."""
 
     def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
         self._writer = pq.ParquetWriter(file, schema, compression="zstd")
+        self._pending = schema.empty_table()
 
     def write(self, table: pa.Table, /) -> None:
-        """Append a row group."""
-        self._writer.write_table(table)
+        """Append rows."""
+        self._pending = pa.concat_tables([self._pending, table])
+        while len(self._pending) >= ROW_GROUP:
+            self._writer.write_table(self._pending.slice(0, ROW_GROUP).combine_chunks())
+            self._pending = self._pending.slice(ROW_GROUP)
 
-    def close(self) -> None:
-        """Write the footer."""
+    def close(self, *, keep: bool = True) -> None:
+        """Write the rows that are left, and the footer."""
+        if keep:
+            self._writer.write_table(self._pending.combine_chunks())
         self._writer.close()
 
 
@@ -107,7 +115,7 @@ class CsvFormat:
         """Append lines."""
         self._writer.write_table(table)
 
-    def close(self) -> None:
+    def close(self, *, keep: bool = True) -> None:
         """Hand the last lines to the file."""
         self._writer.close()
 
@@ -122,7 +130,7 @@ class JsonLinesFormat:
         """Append lines."""
         self._file.writelines(_line(row) for row in table.to_pylist())
 
-    def close(self) -> None:
+    def close(self, *, keep: bool = True) -> None:
         """A line is complete as it is."""
 
 

@@ -60,6 +60,21 @@ class TestStandardOutput(SinkContract):
         return list(map(json.loads, self.captured.readouterr().out.splitlines()))
 
 
+@pytest.mark.parametrize("size", [1000, 65_536, 150_000])
+def test_the_bytes_of_a_parquet_file_do_not_depend_on_how_it_was_written(tmp_path, size):
+    table = pa.table({"x": list(range(150_000))})
+    with open_sink(str(tmp_path / "out.parquet")) as sink:
+        for start in range(0, 150_000, size):
+            sink.write(table.slice(start, size))
+    metadata = pq.read_metadata(tmp_path / "out.parquet")
+    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    assert groups == [65_536, 65_536, 18_928]
+    with open_sink(str(tmp_path / "whole.parquet")) as sink:
+        sink.write(table)
+    whole = (tmp_path / "whole.parquet").read_bytes()
+    assert (tmp_path / "out.parquet").read_bytes() == whole
+
+
 SUFFIXES = [".parquet", ".csv", ".jsonl"]
 
 
