@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from lcclassify.errors import InputError
 from lcclassify.status import Problem
 
 
@@ -16,6 +17,11 @@ class Batch:
     id_name: str
     features: pa.Table  # N rows; numbers, null = not computed
     problems: Mapping[int, Problem] = field(default_factory=dict)  # row -> why it cannot be used
+
+    def __post_init__(self) -> None:
+        """InputError if ids and features are not of the same objects."""
+        if len(self.object_id) != len(self.features):
+            raise InputError(f"{len(self.object_id)} ids and {len(self.features)} rows of features")
 
     def __len__(self) -> int:
         return len(self.object_id)

@@ -7,11 +7,13 @@ the model in outputs. Nothing in a bundle can be executed.
 
 import hashlib
 import json
+import lzma
 import os
 import shutil
 import tempfile
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +32,10 @@ FORMAT = 1
 MANIFEST = "manifest.toml"
 SUMS = "SHA256SUMS"
 FAMILIES = ("forest",)
+BAD_ZIP = (  # what zipfile lets out of damaged, encrypted or exotic archives
+    *(zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError),
+    *(zlib.error, lzma.LZMAError),
+)
 
 
 class Feature(NamedTuple):
@@ -61,17 +67,17 @@ class ModelBundle:
     def array(self, name: str) -> np.ndarray:
         """A flat array of the bundle, memory-mapped read-only and so shared between processes."""
         try:
-            array: np.ndarray = np.load(
-                self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False
-            )
-        except (OSError, ValueError) as error:
-            raise ModelError(f"model {self.path}: cannot read {name}.npy: {error}") from None
+            array = np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        except Exception as error:  # numpy's reader lets many kinds out on a damaged header
+            raise ModelError(f"model {self.path}: cannot read {name}.npy: {error!r}") from None
+        if not isinstance(array, np.ndarray):
+            raise ModelError(f"model {self.path}: {name}.npy is no array")
         return array
 
 
 def open_bundle(path: Path) -> ModelBundle:
     """Open a bundle; hash its files unless size and time agree with the last check's record."""
-    folder = _unpack(path) if path.is_file() else path
+    folder = _folder(path)
     sums = _read_sums(folder)
     if not _is_recorded(folder, sums):
         verify_bundle(folder)
@@ -81,7 +87,7 @@ def open_bundle(path: Path) -> ModelBundle:
 
 def verify_bundle(path: Path) -> int:
     """Hash every file of a bundle and return how many there were. ModelError on a difference."""
-    folder = _unpack(path) if path.is_file() else path
+    folder = _folder(path)
     sums = _read_sums(folder)
     for name, expected in sums.items():
         try:
@@ -100,7 +106,7 @@ def write_bundle(
     path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> ModelBundle:
     """Write a bundle (a zip if the name ends in .zip) under a temporary name, then rename it."""
-    if path.exists():
+    if os.path.lexists(path):
         raise OutputError(f"{path} exists already; remove it or choose another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +129,7 @@ def write_bundle(
 
 def copy_bundle(source: Path, path: Path) -> ModelBundle:
     """Copy a bundle, every hash checked on the copy; an identical one that exists is kept."""
-    folder = _unpack(source) if source.is_file() else source
+    folder = _folder(source)
     sums = _read_sums(folder)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,9 +146,9 @@ def copy_bundle(source: Path, path: Path) -> ModelBundle:
 
 def is_bundle(path: Path) -> bool:
     """Whether a path holds a bundle, whole or not."""
-    if path.is_dir():
-        return (path / MANIFEST).is_file() or (path / SUMS).is_file()
-    return zipfile.is_zipfile(path)
+    if os.path.isfile(path):
+        return path.suffix == ".zip" or zipfile.is_zipfile(path)
+    return os.path.isfile(path / MANIFEST) or os.path.isfile(path / SUMS)
 
 
 def _parse(folder: Path) -> ModelBundle:
@@ -162,11 +168,12 @@ def _parse(folder: Path) -> ModelBundle:
             Feature(entry["name"], tuple(entry["accepts"]), entry.get("missing_share"))
             for entry in manifest["features"]
         )
+        _check_names(manifest["name"], manifest["version"], taxonomy, features)
         return ModelBundle(
             path=folder,
             digest=file_digest(folder / SUMS),
-            name=str(manifest["name"]),
-            version=str(manifest["version"]),
+            name=manifest["name"],
+            version=manifest["version"],
             family=manifest["family"],
             taxonomy=taxonomy,
             features=features,
@@ -174,8 +181,31 @@ def _parse(folder: Path) -> ModelBundle:
         )
     except OSError as error:
         raise ModelError(f"model {folder}: {os_reason(error)}: {error.filename}") from None
-    except (KeyError, TypeError, ValueError) as error:  # TOML and Unicode errors are ValueErrors
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"model {folder}: bad {MANIFEST}: {error!r}") from None
+
+
+def _check_names(
+    name: object, version: object, taxonomy: Taxonomy, features: tuple[Feature, ...]
+) -> None:
+    """Refuse names that cannot be told apart, printed, or part of a path. ValueError."""
+    for label in (name, version):
+        if not _is_name(label) or str(label)[0] in ".-" or set(str(label)) & set("/\\@"):
+            raise ValueError(f"{label!r} cannot be the name or version of a model")
+    names = [feature.name for feature in features]
+    spellings = [spelling for feature in features for spelling in feature.accepts]
+    if not names or len(set(names)) != len(names):
+        raise ValueError("there are no features, or one twice")
+    for text in (*names, *spellings, *taxonomy.nodes):
+        if not _is_name(text):
+            raise ValueError(f"{text!r} cannot be a name")
+    for feature in features:
+        if not 0 <= (feature.missing_share or 0) <= 1:
+            raise ValueError(f"missing_share of {feature.name} is {feature.missing_share!r}")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= 200
 
 
 def _read_sums(folder: Path) -> dict[str, str]:
@@ -188,7 +218,7 @@ def _read_sums(folder: Path) -> dict[str, str]:
     sums = {}
     for line in lines:
         digest, _, name = line.partition("  ")
-        if len(digest) != 64 or not name or Path(name).name != name or name in sums:
+        if len(digest) != 64 or not _is_name(name) or Path(name).name != name or name in sums:
             raise ModelError(f"model {folder}: bad line in {SUMS}: {line!r}")
         sums[name] = digest
     if MANIFEST not in sums:
@@ -224,6 +254,11 @@ def _record(folder: Path, sums: Mapping[str, str]) -> None:
         Path(name).replace(path)
 
 
+def _folder(path: Path) -> Path:
+    """The folder of a bundle, unpacked if it is a zip."""
+    return _unpack(path) if os.path.isfile(path) else path
+
+
 def _unpack(archive: Path) -> Path:
     """The folder in the cache that a zipped bundle was unpacked to, once per digest."""
     try:
@@ -233,15 +268,20 @@ def _unpack(archive: Path) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(archive) as bundle, _temporary_folder(folder.parent) as copy:
             for member in bundle.infolist():
-                if Path(member.filename).name != member.filename:
-                    raise ModelError(f"{archive} is not a model bundle: it holds {member.filename}")
-                with bundle.open(member) as source, (copy / member.filename).open("xb") as target:
+                name = member.filename
+                if Path(name).name != name or not _is_name(name):
+                    raise ModelError(f"it holds {name!r}")
+                if (copy / name).exists():
+                    raise ModelError(f"it holds {name} twice")
+                with bundle.open(member) as source, (copy / name).open("xb") as target:
                     shutil.copyfileobj(source, target)
+            if {file.name for file in copy.iterdir()} != {*_read_sums(copy), SUMS}:
+                raise ModelError(f"it holds other files than its {SUMS} lists")
             verify_bundle(copy)
             with suppress(FileExistsError):
                 _move(copy, folder)
         return folder
-    except zipfile.BadZipFile as error:
+    except (*BAD_ZIP, ModelError) as error:
         raise ModelError(f"{archive} is not a model bundle: {error}") from None
     except OSError as error:
         raise ModelError(f"cannot unpack the model {archive}: {os_reason(error)}") from None

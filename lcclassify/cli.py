@@ -1,9 +1,11 @@
 """The table of commands, and the one place where errors become text."""
 
+import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -13,7 +15,8 @@ from lcclassify.commands.classify_file import classify_file
 from lcclassify.commands.convert_model import convert_model
 from lcclassify.commands.models import app as models
 from lcclassify.commands.validate_schema import validate_schema
-from lcclassify.errors import LcclassifyError, ReaderGoneError
+from lcclassify.errors import LcclassifyError, OutputError, ReaderGoneError, os_reason
+from lcclassify.output import as_output_error, emit
 
 app = typer.Typer(
     name="lcclassify",
@@ -32,7 +35,7 @@ app.add_typer(models, name="models")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"lcclassify {__version__}")
+        emit(f"lcclassify {__version__}")
         raise typer.Exit
 
 
@@ -47,20 +50,41 @@ def options(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; end the process with its exit code. An error is one line on stderr."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _stop)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app(args=argv)
+        try:
+            app(args=argv)
+        finally:
+            if sys.stdout is not None:
+                with as_output_error():
+                    sys.stdout.flush()
     except ReaderGoneError as error:  # end as other filters do, also when Python flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         sys.exit(error.exit_code)
     except LcclassifyError as error:
-        typer.echo(f"lcclassify: {error}", err=True)
+        _say(" ".join(str(error).split()))
         sys.exit(error.exit_code)
+    except OSError as error:  # the help that Typer prints, on a full disk
+        _forget_output()
+        _say(os_reason(error))
+        sys.exit(OutputError.exit_code)
+
+
+def _forget_output() -> None:
+    """Let Python's last flush go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _say(sentence: str) -> None:
+    with suppress(OSError):  # no stderr: the exit code says it
+        typer.echo(f"lcclassify: {sentence}", err=True)
 
 
 def _stop(number: int, frame: object) -> None:
     """End by an exception, so that unfinished files are removed on the way out."""
-    name = signal.Signals(number).name
-    typer.echo(f"lcclassify: stopped by {name}; nothing unfinished is kept", err=True)
+    _say(f"stopped by {signal.Signals(number).name}; nothing unfinished is kept")
     sys.exit(128 + number)

@@ -37,7 +37,7 @@ def convert(
         "description": f"ALeRCE's forest, read from the {legacy.layout} layout",
         **ALERCE_CARD,
         "provenance": {
-            "source": source.name,
+            "source": source.name.encode("utf-8", "replace").decode(),
             "source_digest": digest,
             "converted_by": f"lcclassify {__version__}",
             "saved_with": dict(legacy.saved_with),

@@ -72,10 +72,13 @@ class Receipt:
         """Refuse a table that gives less than this share of the features. InputError"""
         if self.coverage < coverage:
             enough = math.floor(100 * self.coverage) / 100
+            hint = (
+                f"; --min-coverage {enough:.2f} would fill them as not computed" if enough else ""
+            )
             raise InputError(
                 f"{model} needs {len(self.columns)} features and the input gives "
                 f"{len(self.used)}; missing: {some_of(self.missing)}. See validate-schema for the "
-                f"whole list; --min-coverage {enough:.2f} would fill them as not computed"
+                f"whole list{hint}"
             )
 
 

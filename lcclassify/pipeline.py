@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from lcclassify.batch import Batch
 from lcclassify.prediction import Prediction
@@ -47,14 +48,22 @@ class Summary:
         return {
             "objects": self.n_objects,
             "repeated_ids": self.n_repeated,
-            "statuses": dict(self.statuses.most_common()),
-            "classes": dict(self.classes.most_common()),
+            "statuses": dict(most_common(self.statuses)),
+            "classes": dict(most_common(self.classes)),
         }
 
 
+def most_common(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Names and counts, the largest first; ties by name, whatever came first."""
+    return sorted(((n, count) for n, count in counts.items() if count), key=lambda x: (-x[1], x[0]))
+
+
 def _hashes(batch: Batch) -> np.ndarray:
-    ids = batch.object_id.drop_null().to_pylist()
-    return np.fromiter(map(hash, ids), np.int64, len(ids))
+    """64 bits for each id that is not null; integers stand for themselves."""
+    ids = batch.object_id.drop_null()
+    if pa.types.is_integer(ids.type):
+        return np.asarray(ids.to_numpy(zero_copy_only=False).astype(np.int64))
+    return np.fromiter(map(hash, ids.to_pylist()), np.int64, len(ids))
 
 
 def run(

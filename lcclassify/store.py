@@ -1,6 +1,9 @@
 """The models at hand: embedded in the package, installed in the cache, or named by a path."""
 
+import os
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -27,20 +30,27 @@ def _installed_dir() -> Path:
 
 def list_models() -> tuple[list[StoredModel], list[str]]:
     """The models at hand by name and version, and a sentence for each that cannot be opened."""
-    models, broken = [], []
+    models: dict[str, StoredModel] = {}  # by digest: an embedded model may be installed as well
+    broken = []
     for origin, path in _folders():
         try:
-            models.append(StoredModel(open_bundle(path), origin))
+            model = StoredModel(open_bundle(path), origin)
+            models.setdefault(model.bundle.digest, model)
         except LcclassifyError as error:
             broken.append(str(error))
-    return sorted(models, key=lambda model: model.bundle.label), broken
+    return sorted(models.values(), key=lambda model: model.bundle.label), broken
 
 
 def _folders() -> Iterator[tuple[Literal["embedded", "installed"], Path]]:
-    for path in sorted(_embedded_dir().glob("*/")):
-        yield "embedded", path
-    for path in sorted(_installed_dir().glob("[!.]*/")):
-        yield "installed", path
+    places: tuple[tuple[Literal["embedded", "installed"], Path], ...] = (
+        ("embedded", _embedded_dir()),
+        ("installed", _installed_dir()),
+    )
+    for origin, place in places:
+        with suppress(OSError):  # a cache that cannot be read hides no embedded model
+            for path in sorted(place.iterdir()):
+                if not path.name.startswith(".") and path.is_dir():
+                    yield origin, path
 
 
 def resolve_model(name: str) -> ModelBundle:
@@ -57,13 +67,21 @@ def resolve_model(name: str) -> ModelBundle:
         )
     if named:
         return named[0]
-    if (path := Path(name)).exists():
-        return open_bundle(path) if is_bundle(path) else _convert_once(path)
+    if name and os.path.exists(name):
+        return open_model(Path(name))
     there = ", ".join(model.bundle.label for model in models) or "none"
+    damaged = f"; cannot be opened: {'; '.join(broken)}" if broken else ""
     raise ModelError(
         f"there is no model {name!r}: no installed or embedded model has that name (there are: "
-        f"{there}) and no file or folder either" + "".join(f"\n{line}" for line in broken)
+        f"{there}) and no file or folder either{damaged}"
     )
+
+
+def open_model(path: Path) -> ModelBundle:
+    """Open a bundle, or convert an artefact into the cache, once per content. ModelError."""
+    if not os.path.isfile(path) and not os.path.isdir(path):
+        raise ModelError(f"{path} is no model: there is no such file or folder")
+    return open_bundle(path) if is_bundle(path) else _convert_once(path)
 
 
 def _convert_once(source: Path) -> ModelBundle:
@@ -71,21 +89,33 @@ def _convert_once(source: Path) -> ModelBundle:
     from lcclassify.legacy import source_digest
 
     path = cache_dir() / "converted" / f"{FORMAT}-{source_digest(source)}"
-    if path.is_dir():
-        return open_bundle(path)
+    if there := _sound(path):
+        return there
     try:
         return convert(source, path)
     except LcclassifyError:
-        if path.is_dir():  # another process was faster
+        if os.path.isdir(path):  # another process was faster
             return open_bundle(path)
         raise
 
 
+def _sound(path: Path) -> ModelBundle | None:
+    """The bundle in a folder of the cache; a damaged one is removed, to be made again."""
+    if not os.path.isdir(path):
+        return None
+    try:
+        return open_bundle(path)
+    except ModelError:
+        shutil.rmtree(path, ignore_errors=True)
+        return None
+
+
 def install(source: Path) -> ModelBundle:
     """Copy a bundle, or convert an artefact, into the cache, where its name finds it."""
-    bundle = open_bundle(source) if is_bundle(source) else _convert_once(source)
-    path = _installed_dir() / bundle.label.replace("/", "_")
-    if path.is_dir() and (there := open_bundle(path)).digest != bundle.digest:
+    bundle = open_model(source)
+    path = _installed_dir() / bundle.label
+    there = _sound(path)
+    if there and there.digest != bundle.digest:
         raise ModelError(
             f"another {bundle.label} is installed: {there.path} has digest {there.digest[:12]}, "
             f"{source} has {bundle.digest[:12]}; remove that folder first"

@@ -11,7 +11,7 @@ from lcclassify.features import match_features
 from lcclassify.guess import guess_model
 from lcclassify.predictors import load_predictor
 from lcclassify.schemas.flat import flat_schema
-from lcclassify.sources.columns import check_id_type, check_readable, number_table
+from lcclassify.sources.columns import check_id_type, check_ids, check_readable, number_table
 from lcclassify.sources.file import ID_NAMES
 from lcclassify.status import Problem
 
@@ -43,10 +43,26 @@ def classify_table(
 
 
 def _from_pandas(frame: Any) -> pa.Table:
-    if not hasattr(frame, "reset_index"):
+    if not hasattr(frame, "columns") or not hasattr(frame, "reset_index"):
         raise InputError(f"expected a pyarrow table or a pandas frame, not {type(frame).__name__}")
-    named = frame.reset_index() if frame.index.name else frame
-    return pa.Table.from_pandas(named, preserve_index=False)
+    try:
+        if any(name is not None for name in frame.index.names):
+            frame = frame.reset_index()
+    except ValueError as error:
+        raise InputError(f"the frame's index cannot become a column: {error}") from None
+    if not frame.columns.is_unique:
+        raise InputError("the frame has two columns of one name")
+    return pa.table({str(name): _column(frame[name]) for name in frame.columns})
+
+
+def _column(series: Any) -> pa.Array:
+    """A column of a frame; one of mixed values as text, of which each is read for itself."""
+    try:
+        return pa.Array.from_pandas(series)
+    except (pa.ArrowException, TypeError, ValueError):
+        nothing = series.isna()
+        texts = [None if null else str(v) for v, null in zip(series, nothing, strict=True)]
+        return pa.array(texts, pa.string())
 
 
 def _batch(table: pa.Table, id_name: str, names: Sequence[str]) -> Batch:
@@ -56,16 +72,11 @@ def _batch(table: pa.Table, id_name: str, names: Sequence[str]) -> Batch:
     for name in names:
         check_readable("the table", name, table[name].type)
     problems: dict[int, Problem] = {}
-    return Batch(
-        object_id=table[id_name]
-        .cast(check_id_type("the table", id_name, table[id_name].type))
-        .combine_chunks(),
-        id_name=id_name,
-        features=number_table(
-            {name: table[name].combine_chunks() for name in names}, problems, table.num_rows
-        ),
-        problems=problems,
-    )
+    kind = check_id_type("the table", id_name, table[id_name].type)
+    ids = table[id_name].cast(kind).combine_chunks()
+    check_ids(ids, problems)
+    columns = {name: table[name].combine_chunks() for name in names}
+    return Batch(ids, id_name, number_table(columns, problems, table.num_rows), problems)
 
 
 def _find_id(names: Sequence[str]) -> str:

@@ -3,32 +3,37 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
 from rich.tree import Tree
 
 from lcclassify.bundle import ModelBundle
+from lcclassify.output import show
 
 STRUCTURE = {"format", "taxonomy", "forests", "features", "missing"}
 
 
 def print_card(bundle: ModelBundle) -> None:
     """Print what a model is, its class tree, what it reads and what is known of it."""
-    console = Console()
-    console.print(f"[bold]{bundle.label}[/bold] {bundle.digest}", highlight=False)
+    lines: list[RenderableType] = [f"{bundle.label} {bundle.digest}"]
     for key, value in _lines(bundle.manifest):
-        if isinstance(value, list) and value and not isinstance(value[0], str):
-            console.print(f"{key}:", highlight=False, markup=False)
-            console.print(_rows(value))
+        if _is_table(value):
+            lines += [f"{key}:", _rows(value)]
         else:
-            console.print(f"{key}: {value}", highlight=False, markup=False)
-    console.print(_class_tree(bundle))
+            lines.append(f"{key}: {value}")
     table = Table("feature", "also read from", "missing in training", box=None, pad_edge=False)
     for feature in bundle.features:
         others = ", ".join(name for name in feature.accepts if name != feature.name)
         share = "" if feature.missing_share is None else f"{100 * feature.missing_share:.1f} %"
         table.add_row(feature.name, others, share)
-    console.print(table)
+    show(*lines, _class_tree(bundle), table)
+
+
+def _is_table(value: Any) -> bool:
+    """Whether a value is a list of records, or of lists, and of nothing else."""
+    if not isinstance(value, list) or not value:
+        return False
+    return any(all(isinstance(row, kind) for row in value) for kind in (dict, list))
 
 
 def _lines(manifest: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,14 +1,17 @@
 """lcclassify classify-file."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lcclassify.commands.options import MODEL_HELP, IdOpt, InputsArg
+from lcclassify.output import emit
 
 if TYPE_CHECKING:
     from lcclassify.bundle import ModelBundle
@@ -58,10 +61,11 @@ def classify_file(
         ),
     ] = 1.0,
     threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Default: one per core.")
+        int | None, typer.Option(metavar="N", min=1, max=1024, help="Default: one per core.")
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Objects held in memory at a time.")
+        int,
+        typer.Option(metavar="N", min=1, max=1_000_000, help="Objects held in memory at a time."),
     ] = 5000,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing result.")] = False,
     dry_run: Annotated[
@@ -96,15 +100,16 @@ def classify_file(
     bundle = resolve_model(model) if model else guess_model(list(files.columns))
     receipt = match_features(bundle.features, list(files.columns))
     receipt.require(min_coverage, bundle.label)
-    to = to or f"{_stem(inputs)}.{bundle.name}.parquet"
+    if to is None:
+        to = f"{_stem(inputs)}.{bundle.name}.parquet"
     sink = open_sink(to, force=force)
     source = FileSource(files, receipt.used, batch_size)
+    predictor = load_predictor(bundle, min_coverage=min_coverage, threads=threads or _n_cores())
+    schema = flat_schema(tidy=tidy, top=top, hierarchy=hierarchy)
     if not quiet:
         _tell(_plan(bundle, receipt, guessed=not model), to, dry_run)
     if dry_run:
         return
-    predictor = load_predictor(bundle, min_coverage=min_coverage, threads=threads or _n_cores())
-    schema = flat_schema(tidy=tidy, top=top, hierarchy=hierarchy)
     with _progress(files.n_rows, quiet) as progress, source, sink:
         summary = run(source, predictor, schema, [sink], progress)
     _report(bundle, summary, to, quiet=quiet, as_json=as_json)
@@ -118,7 +123,11 @@ def _n_cores() -> int:
 
 
 def _stem(inputs: Sequence[str]) -> str:
-    return Path(inputs[0].rstrip("*?[]/")).resolve().stem or "features"
+    """What the default result is named after: the first input, or the folder of a glob."""
+    path = Path(inputs[0])
+    if has_magic(inputs[0]) and not os.path.exists(inputs[0]):
+        path = Path(*itertools.takewhile(lambda part: not has_magic(part), path.parts))
+    return path.resolve().stem or "features"
 
 
 def _plan(bundle: "ModelBundle", receipt: "Receipt", *, guessed: bool) -> str:
@@ -189,21 +198,23 @@ def _report(
             "lcclassify_version": __version__,
             "output": to,
         }
-        typer.echo(json.dumps(about | summary.as_dict(), ensure_ascii=False))
+        emit(json.dumps(about | summary.as_dict(), ensure_ascii=False))
     if quiet or as_json:
         return
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(stderr=True)
+    from lcclassify.pipeline import most_common
+
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     for title, counts in (("class", summary.classes), ("status", summary.statuses)):
         table = Table("", "objects", "%", box=None, pad_edge=False)
         table.columns[0].header = title
         for column in table.columns[1:]:
             column.justify = "right"
-        for name, count in counts.most_common():
+        for name, count in most_common(counts):
             table.add_row(name, f"{count:,}", f"{100 * count / summary.n_objects:.1f}")
-        if counts:
+        if table.row_count:
             console.print(table)
     repeated = f", {summary.n_repeated:,} of them with a repeated id" if summary.n_repeated else ""
     where = "standard output" if to == "-" else to

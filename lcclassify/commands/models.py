@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lcclassify.commands.options import MODEL_HELP, JsonOpt
+from lcclassify.output import emit
+from lcclassify.output import show as show_table
 
 if TYPE_CHECKING:
     from lcclassify.bundle import ModelBundle
@@ -30,9 +32,8 @@ def models(context: typer.Context, as_json: JsonOpt = False) -> None:
         typer.echo(f"lcclassify: {sentence}", err=True)
     if as_json:
         rows = [_facts(model.bundle) | {"origin": model.origin} for model in found]
-        typer.echo(json.dumps(rows, ensure_ascii=False))
+        emit(json.dumps(rows, ensure_ascii=False))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -43,7 +44,7 @@ def models(context: typer.Context, as_json: JsonOpt = False) -> None:
         counts = (str(len(facts["features"])), str(len(facts["classes"])))
         digest = facts["digest"][:12]
         table.add_row(model.bundle.label, model.origin, *counts, digest, facts["description"])
-    Console().print(table)
+    show_table(table)
 
 
 @app.command()
@@ -58,7 +59,7 @@ def show(name: NameArg, as_json: JsonOpt = False) -> None:
     if as_json:
         facts = _facts(bundle)
         card = {key: value for key, value in bundle.manifest.items() if key not in facts}
-        typer.echo(json.dumps(facts | card, ensure_ascii=False))
+        emit(json.dumps(facts | card, ensure_ascii=False))
     else:
         from lcclassify.commands.card import print_card
 
@@ -78,8 +79,7 @@ def verify(name: NameArg) -> None:
     bundle = resolve_model(name)
     n_files = verify_bundle(bundle.path)
     load_predictor(bundle)
-    typer.echo(f"{bundle.label} ({bundle.digest[:12]}): {n_files} files, structure and golden rows")
-    typer.echo("sound", err=True)
+    emit(f"{bundle.label} ({bundle.digest[:12]}) is sound: {n_files} files, forests, golden rows")
 
 
 @app.command()

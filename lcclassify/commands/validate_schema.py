@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lcclassify.commands.options import MODEL_HELP, IdOpt, InputsArg, JsonOpt
+from lcclassify.output import emit, show
 
 if TYPE_CHECKING:
     from lcclassify.bundle import ModelBundle
@@ -38,7 +39,7 @@ def validate_schema(
         import json
 
         about = {"model": bundle.label, "satisfied": satisfied, "id": files.id_name}
-        typer.echo(json.dumps(about | {"columns": rows}, ensure_ascii=False))
+        emit(json.dumps(about | {"columns": rows}, ensure_ascii=False))
     else:
         _show(bundle, files, rows, satisfied)
     raise typer.Exit(0 if satisfied else 1)
@@ -74,14 +75,13 @@ def _show(
 ) -> None:
     from collections import Counter
 
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("feature", "state", "column", "type", box=None, pad_edge=False)
     for row in rows:
         cells = [row["feature"] or "", row["state"], row["column"] or "", row["type"] or ""]
         table.add_row(*cells, style=STYLES.get(row["state"], ""))
-    Console().print(table)
+    show(table)
     counts = ", ".join(f"{n} {state}" for state, n in Counter(r["state"] for r in rows).items())
     verdict = "satisfied" if satisfied else "NOT satisfied"
     typer.echo(f"{bundle.label}: {verdict} ({counts}); object id: {files.id_name}", err=True)

@@ -1,10 +1,12 @@
 """Predictors: a loaded model, whatever its family."""
 
 from collections.abc import Callable
+from os import PathLike, fspath
 from typing import Protocol
 
 from lcclassify.batch import Batch
 from lcclassify.bundle import ModelBundle
+from lcclassify.errors import InputError
 from lcclassify.prediction import Prediction
 from lcclassify.store import resolve_model
 
@@ -30,12 +32,14 @@ FAMILIES: dict[str, Callable[[ModelBundle, float, int], Predictor]] = {"forest":
 
 
 def load_predictor(
-    model: str | ModelBundle, *, min_coverage: float = 1.0, threads: int = 1
+    model: str | PathLike[str] | ModelBundle, *, min_coverage: float = 1.0, threads: int = 1
 ) -> Predictor:
     """Load a model by name, NAME@VERSION or path.
 
     ``min_coverage`` is the share of its features that a table must give (the rest counts as not
     computed), ``threads`` the number of threads that share a batch.
     """
-    bundle = resolve_model(model) if isinstance(model, str) else model
+    if not 0 <= min_coverage <= 1 or threads < 1:
+        raise InputError(f"min_coverage={min_coverage} is not in 0 to 1, or threads={threads} < 1")
+    bundle = model if isinstance(model, ModelBundle) else resolve_model(fspath(model))
     return FAMILIES[bundle.family](bundle, min_coverage, threads)

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from lcclassify.batch import Batch
 from lcclassify.bundle import ModelBundle
-from lcclassify.errors import ModelError
-from lcclassify.features import Receipt, match_features
+from lcclassify.errors import InputError, ModelError
+from lcclassify.features import Receipt, match_features, some_of
 from lcclassify.prediction import Prediction
 from lcclassify.predictors import packed
 from lcclassify.status import Problem, Status
@@ -43,6 +43,8 @@ class ForestPredictor:
         return Prediction(batch, self.bundle, conditional, problems)
 
     def _match_columns(self, names: tuple[str, ...]) -> Receipt:
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise InputError(f"columns are there twice: {some_of(twice)}")
         receipt = match_features(self.bundle.features, names)
         receipt.require(self.min_coverage, self.bundle.label)
         return receipt
@@ -56,7 +58,8 @@ class ForestPredictor:
 
     def _self_test(self) -> None:
         rows, expected = self.bundle.array("golden_rows"), self.bundle.array("golden_answers")
-        if rows.dtype != np.float64 or rows.ndim != 2 or rows.shape[1] != len(self.bundle.features):
+        shape = (max(len(rows), 1), len(self.bundle.features))
+        if rows.dtype != np.float64 or rows.shape != shape:
             raise ModelError(f"model {self.bundle.path}: golden rows of the wrong shape")
         answers, _ = self._conditional(np.ascontiguousarray(rows))
         if not np.array_equal(answers, expected):
@@ -69,16 +72,21 @@ class ForestPredictor:
 def feature_matrix(table: pa.Table, receipt: Receipt) -> np.ndarray:
     """The features in the model's order, null and absent as NaN. (N, D) float64, C-contiguous"""
     columns = [
-        pa.nulls(table.num_rows, pa.float64()) if name is None else _float64(table[name])
+        pa.nulls(table.num_rows, pa.float64()) if name is None else _float64(table, name)
         for name in receipt.columns.values()
     ]
     batch = pa.record_batch(columns, names=list(receipt.columns))
     return np.ascontiguousarray(batch.to_tensor(null_to_nan=True).to_numpy())
 
 
-def _float64(column: pa.ChunkedArray) -> pa.Array:
-    array = column.combine_chunks()
-    return array if pa.types.is_float64(array.type) else array.cast(pa.float64(), safe=False)
+def _float64(table: pa.Table, name: str) -> pa.Array:
+    array = table[name].combine_chunks()
+    if pa.types.is_float64(array.type):
+        return array
+    try:
+        return array.cast(pa.float64(), safe=False)
+    except pa.ArrowException as error:
+        raise InputError(f"column {name!r} holds {array.type}, not numbers: {error}") from None
 
 
 def _load_forests(bundle: ModelBundle) -> list[tuple[np.ndarray, packed.PackedForest]]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lcclassify import __version__
+from lcclassify.errors import InputError
 from lcclassify.prediction import Prediction
 from lcclassify.schemas import OutputSchema
 
@@ -20,6 +21,10 @@ def flat_schema(
     ``tidy``: a row per object and class; ``top``: the most probable classes only; ``hierarchy``:
     further columns with P(node) and P(class | node).
     """
+    if top is not None and top < 1:
+        raise InputError(f"top={top}: at least one class is needed")
+    if tidy and hierarchy:
+        raise InputError("hierarchy adds columns, tidy has rows: choose one")
     if tidy:
         return partial(_tidy, top=top)
     classes = partial(_best, top=top) if top else _per_class
@@ -32,16 +37,17 @@ def _wide(
     hierarchy: bool,
 ) -> pa.Table:
     ranking, probability = prediction.ranking, prediction.leaf_probability
-    return pa.table(
-        {
-            prediction.batch.id_name: prediction.batch.object_id,
-            "class": _class_names(prediction, ranking[:, 0]),
-            "probability": _numbers(_take(probability, ranking[:, 0])),
-            **_status(prediction),
-            **classes(prediction),
-            **(_hierarchy(prediction) if hierarchy else {}),
-            **_provenance(prediction, len(prediction.batch)),
-        }
+    best = {
+        "class": _class_names(prediction, ranking[:, 0]),
+        "probability": _numbers(_take(probability, ranking[:, 0])),
+    }
+    return _table(
+        _ids(prediction),
+        best,
+        _status(prediction),
+        classes(prediction),
+        _hierarchy(prediction) if hierarchy else {},
+        _provenance(prediction, len(prediction.batch)),
     )
 
 
@@ -80,12 +86,9 @@ def _tidy(prediction: Prediction, top: int | None) -> pa.Table:
     rank = np.arange(len(row)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
     leaf = prediction.ranking[row, rank]
     answered = pa.array(prediction.status[row] == 0)
-    one_row_each = {
-        prediction.batch.id_name: prediction.batch.object_id,
-        **_provenance(prediction, n_objects),
-        **_status(prediction),
-    }
+    one_row_each = _provenance(prediction, n_objects) | _status(prediction)
     columns = {name: column.take(pa.array(row)) for name, column in one_row_each.items()}
+    ids = {name: column.take(pa.array(row)) for name, column in _ids(prediction).items()}
     names = pa.array(prediction.bundle.taxonomy.classes).take(pa.array(leaf))
     columns |= {
         "class_name": pc.if_else(answered, names, pa.scalar(None, pa.string())),
@@ -93,11 +96,25 @@ def _tidy(prediction: Prediction, top: int | None) -> pa.Table:
         "ranking": pc.if_else(answered, pa.array(rank + 1), pa.scalar(None, pa.int64())),
     }
     order = [
-        prediction.batch.id_name,
         *("classifier_name", "classifier_version", "class_name", "probability", "ranking"),
         *("status", "reason", "model_digest", "lcclassify_version"),
     ]
-    return pa.table({name: columns[name] for name in order})
+    return _table(ids, {name: columns[name] for name in order})
+
+
+def _table(*parts: dict[str, pa.Array]) -> pa.Table:
+    """All columns side by side. InputError if two have one name."""
+    names = [name for part in parts for name in part]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(
+            f"the result would have two columns {twice[0]!r}; rename the id column of the input, "
+            "or choose another with --id"
+        )
+    return pa.table({name: column for part in parts for name, column in part.items()})
+
+
+def _ids(prediction: Prediction) -> dict[str, pa.Array]:
+    return {prediction.batch.id_name: prediction.batch.object_id}
 
 
 def _status(prediction: Prediction) -> dict[str, pa.Array]:

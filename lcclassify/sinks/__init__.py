@@ -1,5 +1,6 @@
 """Where results go."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, Self
@@ -25,25 +26,25 @@ class Sink(Protocol):
         """Return when everything written so far is where it should be."""
 
 
-def _parquet(path: Path) -> Sink:
+def _parquet(path: Path, force: bool) -> Sink:
     from lcclassify.sinks.file import FileSink, ParquetFormat
 
-    return FileSink(path, ParquetFormat)
+    return FileSink(path, ParquetFormat, force=force)
 
 
-def _csv(path: Path) -> Sink:
+def _csv(path: Path, force: bool) -> Sink:
     from lcclassify.sinks.file import CsvFormat, FileSink
 
-    return FileSink(path, CsvFormat)
+    return FileSink(path, CsvFormat, force=force)
 
 
-def _json_lines(path: Path) -> Sink:
+def _json_lines(path: Path, force: bool) -> Sink:
     from lcclassify.sinks.file import FileSink, JsonLinesFormat
 
-    return FileSink(path, JsonLinesFormat)
+    return FileSink(path, JsonLinesFormat, force=force)
 
 
-SINKS: dict[str, Callable[[Path], Sink]] = {
+SINKS: dict[str, Callable[[Path, bool], Sink]] = {
     ".parquet": _parquet,
     ".csv": _csv,
     ".jsonl": _json_lines,
@@ -51,7 +52,7 @@ SINKS: dict[str, Callable[[Path], Sink]] = {
 
 
 def open_sink(to: str, *, force: bool = False) -> Sink:
-    """Open the file named, by its suffix; - is standard output, as JSON Lines."""
+    """Open the file named, by its suffix; - is standard output, as JSON Lines. OutputError."""
     if to == "-":
         from lcclassify.sinks.stdout import StdoutSink
 
@@ -59,6 +60,10 @@ def open_sink(to: str, *, force: bool = False) -> Sink:
     path = Path(to)
     if path.suffix not in SINKS:
         raise OutputError(f"cannot write to {to!r}: choose a suffix from {', '.join(SINKS)} or -")
-    if path.exists() and not force:
+    if os.path.isdir(path):
+        raise OutputError(f"cannot write to {to}: it is a folder")
+    if os.path.lexists(path) and not force:
         raise OutputError(f"{to} exists already; --force replaces it")
-    return SINKS[path.suffix](path)
+    if not os.path.isdir(path.parent):
+        raise OutputError(f"cannot write {to}: there is no folder {path.parent}")
+    return SINKS[path.suffix](path, force)

@@ -28,10 +28,16 @@ class Format(Protocol):
 
 
 class FileSink:
-    """A file under a temporary name beside its own, renamed when the context is left in peace."""
+    """A file under a temporary name beside its own, renamed when the context is left in peace.
 
-    def __init__(self, path: Path, start: Callable[[IO[bytes], pa.Schema], Format]) -> None:
-        self.path = path
+    One that stands there by then is replaced only by ``force``.
+    """
+
+    def __init__(
+        self, path: Path, start: Callable[[IO[bytes], pa.Schema], Format], *, force: bool
+    ) -> None:
+        self.path = Path(os.path.realpath(path))  # a link stays one
+        self.force = force
         self._start = start
         self._format: Format | None = None
 
@@ -78,7 +84,21 @@ class FileSink:
         umask = os.umask(0)
         os.umask(umask)
         self._partial.chmod(0o666 & ~umask)  # mkstemp's 0o600 would make the result private
-        self._partial.replace(self.path)
+        if self.force:
+            self._partial.replace(self.path)
+        else:
+            self._link()
+
+    def _link(self) -> None:
+        """Give the file its name, unless something has it."""
+        try:
+            os.link(self._partial, self.path)
+        except FileExistsError:
+            raise OutputError(f"{self.path} exists already; --force replaces it") from None
+        except OSError:  # a file system without links
+            if self.path.exists():
+                raise OutputError(f"{self.path} exists already; --force replaces it") from None
+            self._partial.replace(self.path)
 
     def _error(self, error: OSError) -> OutputError:
         return OutputError(f"cannot write {self.path}: {os_reason(error)}")

@@ -57,9 +57,12 @@ def to_numbers(name: str, column: pa.Array, problems: dict[int, Problem]) -> pa.
     if not is_text(column.type):
         return column.cast(pa.float64(), safe=False)  # integers beyond 2**53 are rounded
     try:
-        return column.cast(pa.float64())
+        numbers = column.cast(pa.float64())
     except pa.ArrowInvalid:
         return _parse(name, column.cast(pa.string()), problems)
+    if pc.any(pc.match_substring(column, "(")).as_py():  # nan(1) is a number to Arrow alone
+        return _parse(name, column.cast(pa.string()), problems)
+    return numbers
 
 
 def _parse(name: str, column: pa.Array, problems: dict[int, Problem]) -> pa.Array:
@@ -72,6 +75,26 @@ def _parse(name: str, column: pa.Array, problems: dict[int, Problem]) -> pa.Arra
         problems.setdefault(row, Problem(Status.INVALID_FEATURES, reason))
     readable = pc.if_else(pc.and_(number, pc.invert(null)), text, pa.scalar(None, pa.string()))
     return readable.cast(pa.float64())
+
+
+def decode_text(column: pa.Array) -> tuple[pa.Array, list[int]]:
+    """Bytes as text, and the rows that are no UTF-8: there the unreadable bytes are replaced."""
+    try:
+        return column.cast(pa.string()), []
+    except pa.ArrowInvalid:
+        values = column.to_pylist()
+        texts = [None if value is None else value.decode("utf-8", "replace") for value in values]
+        bad = [row for row, text in enumerate(texts) if text and "\ufffd" in text]
+        return pa.array(texts, pa.string()), bad
+
+
+def check_ids(ids: pa.Array, problems: dict[int, Problem]) -> None:
+    """Add the rows whose id is null or an empty text."""
+    missing = pc.is_null(ids)
+    if is_text(ids.type):
+        missing = pc.or_(missing, pc.fill_null(pc.equal(ids, ""), True))
+    for row in pc.indices_nonzero(missing).to_pylist():
+        problems.setdefault(row, Problem(Status.INVALID_RECORD, "the object has no id"))
 
 
 def check_id_type(path: object, name: str, kind: pa.DataType | None) -> pa.DataType:

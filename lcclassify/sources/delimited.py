@@ -1,5 +1,8 @@
 """CSV files: read as text, so that ids stay exact and one bad value costs one row."""
 
+import io
+import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import pyarrow.csv
 
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
-from lcclassify.sources.columns import number_table
+from lcclassify.sources.columns import check_ids, decode_text, is_number, number_table
 from lcclassify.status import Problem, Status
 
 BLOCK = 1 << 22  # bytes parsed at a time
@@ -21,10 +24,11 @@ class CsvPart:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._bad: list[pyarrow.csv.InvalidRow] = []  # in file order
+        self._bad: deque[pyarrow.csv.InvalidRow] = deque()  # in file order
+        check_encoding(path)
         with self._open() as reader:
             self._names = reader.schema.names
-            self.columns = {field.name: field.type for field in reader.schema}
+            self.columns = {field.name: _kind(field.type) for field in reader.schema}
 
     def id_type(self, name: str) -> pa.DataType:
         """Ids are kept as they are written."""
@@ -40,69 +44,117 @@ class CsvPart:
         wanted = list(dict.fromkeys((id_name, *columns)))
         first = 2  # number of the next row; the names are row 1
         with self._open(wanted) as reader:
-            while True:
-                try:
-                    rows = reader.read_next_batch()
-                except StopIteration:
-                    rows = None
-                except pa.ArrowException as error:
-                    raise InputError(f"{self.path} from row {first} on: {error}") from None
-                for start in range(0, rows.num_rows if rows else 0, size):
-                    batch = self._batch(rows.slice(start, size), id_name, columns, first)
-                    first += len(batch)
+            for rows in self._blocks(reader):
+                start = 0
+                while start < rows.num_rows or (self._bad and self._bad[0].number == first):
+                    n_bad = self._count_bad(first, size)
+                    good = 0
+                    if not n_bad:
+                        good = min(size, rows.num_rows - start, self._good_before_bad(first))
+                    batch = self._batch(rows.slice(start, good), n_bad, id_name, columns)
+                    start, first = start + good, first + len(batch)
                     yield batch
-                if rows is None:
-                    break
-            if self._bad:  # rows after the last good one
-                yield self._batch(rows_of(wanted), id_name, columns, first)
+
+    def _blocks(self, reader: pyarrow.csv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
+        """The readable rows, and at the end none, for the unreadable ones that come last."""
+        empty = reader.schema.empty_table().to_batches() or [
+            pa.record_batch(
+                [pa.array([], kind) for kind in reader.schema.types], reader.schema.names
+            )
+        ]
+        try:
+            yield from reader
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise InputError(f"{self.path}: {_first_line(error)}") from None
+        yield empty[0]
+
+    def _count_bad(self, first: int, size: int) -> int:
+        """How many unreadable rows come next, at most ``size``."""
+        count = 0
+        while count < min(size, len(self._bad)) and self._bad[count].number == first + count:
+            count += 1
+        return count
+
+    def _good_before_bad(self, first: int) -> int:
+        return self._bad[0].number - first if self._bad else sys.maxsize
 
     def _batch(
-        self, rows: pa.RecordBatch, id_name: str, columns: Sequence[str], first: int
+        self, rows: pa.RecordBatch, n_bad: int, id_name: str, columns: Sequence[str]
     ) -> Batch:
-        """A batch with the unreadable rows put back, as rows of nulls, where they were."""
-        problems: dict[int, Problem] = {}
-        take: list[int | None] = list(range(rows.num_rows))
-        while self._bad and (not rows.num_rows or self._bad[0].number < first + len(take)):
-            bad = self._bad.pop(0)
-            row = bad.number - first
-            take.insert(row, None)
-            problems[row] = Problem(
-                Status.INVALID_RECORD,
-                f"row {bad.number} has {bad.actual_columns} fields, not {bad.expected_columns}",
-            )
-        if problems:
-            rows = rows.take(pa.array(take, pa.int64()))
-        values = {name: rows[name] for name in columns}
+        """A batch of readable rows, or of as many nulls as there are unreadable ones."""
+        problems = {row: self._problem(self._bad.popleft()) for row in range(n_bad)}
+        if n_bad:
+            rows = rows.take(pa.nulls(n_bad, pa.int64()))
+        values = {}
+        for name in dict.fromkeys((id_name, *columns)):
+            values[name], undecoded = decode_text(rows[name])
+            for row in undecoded:
+                reason = f"{name} = {values[name][row].as_py()!r:.60} is not UTF-8"
+                problems.setdefault(row, Problem(Status.INVALID_RECORD, reason))
+        check_ids(values[id_name], problems)
+        features = {name: values[name] for name in columns}
         return Batch(
-            object_id=rows[id_name],
+            object_id=values[id_name],
             id_name=id_name,
-            features=number_table(values, problems, rows.num_rows),
+            features=number_table(features, problems, rows.num_rows),
             problems=problems,
         )
 
+    def _problem(self, row: pyarrow.csv.InvalidRow) -> Problem:
+        if "\n" in row.text:  # a quote that swallows the lines after it would lose their answers
+            raise InputError(
+                f"{self.path}: row {row.number} has {row.actual_columns} fields, not "
+                f"{row.expected_columns}, over several lines: a quote is opened and not closed"
+            )
+        reason = f"row {row.number} has {row.actual_columns} fields, not {row.expected_columns}"
+        return Problem(Status.INVALID_RECORD, reason)
+
     def _open(self, columns: Sequence[str] | None = None) -> pyarrow.csv.CSVStreamingReader:
-        """A reader: of the named columns as text, or of all columns with their likely types."""
+        """A reader: of the named columns as bytes, or of all columns with their likely types."""
         self._bad.clear()
-        as_text = {name: pa.string() for name in columns or ()}
+        as_bytes = {name: pa.binary() for name in columns or ()}
         try:
             return pyarrow.csv.open_csv(
-                self.path,
+                _whole_line(self.path),
                 read_options=pyarrow.csv.ReadOptions(block_size=BLOCK, use_threads=False),
                 parse_options=pyarrow.csv.ParseOptions(
                     newlines_in_values=True, invalid_row_handler=self._skip
                 ),
                 convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=columns, column_types=as_text
+                    include_columns=columns, column_types=as_bytes
                 ),
             )
-        except pa.ArrowException as error:
-            raise InputError(f"{self.path} is not a CSV file: {error}") from None
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise InputError(f"{self.path} is not a CSV file: {_first_line(error)}") from None
 
     def _skip(self, row: pyarrow.csv.InvalidRow) -> str:
         self._bad.append(row)
         return "skip"
 
 
-def rows_of(names: Sequence[str]) -> pa.RecordBatch:
-    """No rows of text columns."""
-    return pa.record_batch({name: pa.array([], pa.string()) for name in names})
+def check_encoding(path: Path) -> None:
+    """Refuse what cannot be text in UTF-8: compressed, binary or UTF-16 files. InputError."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{path} is UTF-16; save it as UTF-8")
+    if start.startswith((b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd")):
+        raise InputError(f"{path} is compressed; decompress it first")
+    if b"\0" in start:
+        raise InputError(f"{path} is not text: it holds zero bytes")
+
+
+def _whole_line(path: Path) -> Path | io.BytesIO:
+    """The file, or its content if it is one line of names without an end, which Arrow refuses."""
+    if path.stat().st_size < BLOCK and (content := path.read_bytes()) and b"\n" not in content:
+        return io.BytesIO(content + b"\n")
+    return path
+
+
+def _kind(kind: pa.DataType) -> pa.DataType:
+    """A likely type as far as it matters: what is no number is read as text, value by value."""
+    return kind if is_number(kind) else pa.string()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]

@@ -1,5 +1,6 @@
 """FileSource: features in Parquet, CSV or JSON Lines files, in their order."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -11,7 +12,7 @@ import pyarrow as pa
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError, os_reason
 from lcclassify.features import some_of
-from lcclassify.sources.columns import check_readable
+from lcclassify.sources.columns import check_readable, is_number
 from lcclassify.sources.delimited import CsvPart
 from lcclassify.sources.jsonl import JsonLinesPart
 from lcclassify.sources.parquet import ParquetPart
@@ -59,12 +60,13 @@ class FileSet:
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
-        """The columns that every file has, and their type in the first."""
+        """The columns that every file has; the type is one that is no number, if a file has it."""
         first, *others = self.parts
         return {
-            name: kind
+            name: next((k for k in kinds if not is_number(k)), kinds[0])
             for name, kind in first.columns.items()
-            if all(name in part.columns for part in others)
+            if len(kinds := [kind, *(p.columns[name] for p in others if name in p.columns)])
+            == len(self.parts)
         }
 
     @property
@@ -77,7 +79,8 @@ class FileSet:
 def open_files(inputs: Sequence[str], id_name: str | None = None) -> FileSet:
     """Look at files, folders and globs. InputError if there is none or one cannot be read."""
     parts = tuple(_open(path) for pattern in inputs for path in _expand(pattern))
-    id_name = id_name or _find_id(parts)
+    if id_name is None:
+        id_name = _find_id(parts)
     types = {part.path: part.id_type(id_name) for part in parts}
     if len(set(types.values())) > 1:
         found = ", ".join(f"{kind} in {path}" for path, kind in types.items())
@@ -125,10 +128,12 @@ class FileSource:
 
 
 def _expand(pattern: str) -> list[Path]:
+    if not pattern:
+        raise InputError("the name of an input is empty")
     path = Path(pattern)
-    if path.is_dir():
+    if os.path.isdir(path):
         found = sorted(file for file in path.rglob("*") if _is_data(file, path))
-    elif not path.exists() and has_magic(pattern):
+    elif not os.path.exists(path) and has_magic(pattern):
         found = sorted(map(Path, glob(pattern, recursive=True)))
     else:
         return [path]
@@ -145,7 +150,12 @@ def _is_data(file: Path, folder: Path) -> bool:
 def _open(path: Path) -> Part:
     if path.suffix not in FORMATS:
         raise InputError(f"{path}: cannot tell its format; known suffixes: {', '.join(FORMATS)}")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"{path} is not an ordinary file")
+    if not str(path).isprintable():
+        raise InputError(f"{str(path)!r}: its name cannot be printed; rename the file")
     try:
+        path.open("rb").close()  # what the system says of it, before a library does
         return FORMATS[path.suffix](path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {os_reason(error)}") from None

@@ -10,45 +10,41 @@ import pyarrow as pa
 
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
-from lcclassify.sources.columns import number_table
+from lcclassify.sources.columns import check_ids, number_table
+from lcclassify.sources.delimited import check_encoding
 from lcclassify.sources.parquet import FEATURES, HEADERS
 from lcclassify.status import Problem, Status
 
-SAMPLE = 1000  # lines that are looked at for names and for the type of ids
-KINDS = {
-    bool: pa.bool_(),
-    int: pa.int64(),
-    float: pa.float64(),
-    str: pa.string(),
-    list: pa.list_(pa.null()),
-    dict: pa.struct([]),
-    type(None): pa.null(),
-}
-
 
 class JsonLinesPart:
-    """One JSON Lines file. Nested features and header have the precedence that Parquet's have."""
+    """One JSON Lines file. Nested features and header have the precedence that Parquet's have.
+
+    It is read twice: names and the type of ids may come up in any line, and must not depend on
+    the order of lines.
+    """
 
     n_rows = None
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        check_encoding(path)
+        kinds: dict[str, set[type]] = {}  # of the values that are not null
+        self._has_nested = False
         with path.open("rb") as file:
-            self._sample = [record for _, record in _records(islice(file, SAMPLE)) if record]
-        self.columns: dict[str, pa.DataType] = {}
-        for record in self._sample:
-            for name, value in _flat(record).items():
-                if pa.types.is_null(self.columns.get(name, pa.null())):  # nothing but nulls so far
-                    self.columns[name] = KINDS[type(value)]
-        if not self.columns:
-            raise InputError(f"{path} is not JSON Lines: none of its first lines is an object")
+            for _, record in _records(file):
+                self._has_nested |= isinstance((record or {}).get(FEATURES), dict)
+                for name, value in _flat(record or {}).items():
+                    kinds.setdefault(name, set()).update(() if value is None else (_kind(value),))
+        if not kinds:
+            raise InputError(f"{path} is not JSON Lines: none of its lines is an object")
+        self._kinds = kinds
+        self.columns = {name: _column_type(found) for name, found in kinds.items()}
 
     def id_type(self, name: str) -> pa.DataType:
         """64-bit integers if the ids are, otherwise text."""
         if name not in self.columns:
             raise InputError(f"{self.path}: there is no key {name!r}")
-        ids = [_flat(record).get(name) for record in self._sample]
-        return pa.int64() if all(_is_int64(value) for value in ids) else pa.string()
+        return pa.int64() if self._kinds[name] == {int} else pa.string()
 
     def batches(self, id_name: str, columns: Sequence[str], size: int) -> Iterator[Batch]:
         """The lines in order, at most ``size`` at a time. A line that is no object is a problem."""
@@ -57,15 +53,31 @@ class JsonLinesPart:
             lines = _records(file)
             while rows := list(islice(lines, size)):
                 problems: dict[int, Problem] = {}
-                records = [_read(row, *line, problems) for row, line in enumerate(rows)]
+                records = [self._read(row, *line, problems) for row, line in enumerate(rows)]
                 ids = [_id(row, r.get(id_name), id_type, problems) for row, r in enumerate(records)]
                 values = {name: _column(name, records, problems) for name in columns}
+                object_id = pa.array(ids, id_type)
+                check_ids(object_id, problems)
                 yield Batch(
-                    object_id=pa.array(ids, id_type),
+                    object_id=object_id,
                     id_name=id_name,
                     features=number_table(values, problems, len(rows)),
                     problems=problems,
                 )
+
+    def _read(
+        self,
+        row: int,
+        number: int,
+        record: dict[str, Any] | None,
+        problems: dict[int, Problem],
+    ) -> dict[str, Any]:
+        if record is None:
+            problems[row] = Problem(Status.INVALID_RECORD, f"line {number} is not a JSON object")
+            return {}
+        if self._has_nested and not isinstance(record.get(FEATURES), dict):
+            problems[row] = Problem(Status.MISSING_FEATURES, "the object has no features")
+        return _flat(record)
 
 
 def _records(lines: Iterator[bytes]) -> Iterator[tuple[int, dict[str, Any] | None]]:
@@ -79,37 +91,51 @@ def _records(lines: Iterator[bytes]) -> Iterator[tuple[int, dict[str, Any] | Non
             yield number, record if isinstance(record, dict) else None
 
 
-def _read(
-    row: int, number: int, record: dict[str, Any] | None, problems: dict[int, Problem]
-) -> dict[str, Any]:
-    if record is None:
-        problems[row] = Problem(Status.INVALID_RECORD, f"line {number} is not a JSON object")
-        return {}
-    if FEATURES in record and not isinstance(record[FEATURES], dict):
-        problems[row] = Problem(Status.MISSING_FEATURES, "the object has no features")
-    return _flat(record)
-
-
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Features and header beside the record's own values, in order of precedence."""
     nested = {name: record[name] for name in (FEATURES, *HEADERS) if name in record}
     values = {name: value for name, value in record.items() if name not in nested}
-    header = {k: v for name in HEADERS for k, v in (nested.get(name) or {}).items()}
+    header: dict[str, Any] = {}
+    for name in HEADERS:
+        if isinstance(nested.get(name), dict):
+            header |= nested[name]
     features = nested.get(FEATURES)
     return (features if isinstance(features, dict) else {}) | values | header
 
 
+def _kind(value: Any) -> type:
+    """``int`` for what fits 64 bits, float for other numbers, str for all else."""
+    if isinstance(value, bool) or (isinstance(value, int) and not -(2**63) <= value < 2**63):
+        return float
+    return type(value) if isinstance(value, int | float) else str
+
+
+def _column_type(kinds: set[type]) -> pa.DataType:
+    """The type of a column; text where some value is no number: each is then read for itself."""
+    if not kinds:
+        return pa.null()
+    if str in kinds:
+        return pa.string()
+    return pa.int64() if kinds == {int} else pa.float64()
+
+
 def _id(row: int, value: Any, kind: pa.DataType, problems: dict[int, Problem]) -> Any:
-    if pa.types.is_int64(kind):
-        if _is_int64(value):
-            return value
-    elif isinstance(value, str | int) and not isinstance(value, bool):
+    """An id of the type, or None and a problem. A missing one is told by ``check_ids``."""
+    if value is None or pa.types.is_int64(kind):
+        return value
+    if isinstance(value, str | int) and not isinstance(value, bool) and _is_text(str(value)):
         return str(value)
-    problems.setdefault(row, Problem(Status.INVALID_RECORD, f"{value!r} is no id of type {kind}"))
+    problems.setdefault(row, Problem(Status.INVALID_RECORD, f"{value!r:.60} is no id"))
     return None
 
 
-def _is_int64(value: Any) -> bool:
-    return type(value) is int and -(2**63) <= value < 2**63
+def _is_text(text: str) -> bool:
+    """Whether a text can be written: JSON can spell halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _column(name: str, records: Sequence[dict[str, Any]], problems: dict[int, Problem]) -> pa.Array:
@@ -122,7 +148,7 @@ def _column(name: str, records: Sequence[dict[str, Any]], problems: dict[int, Pr
 
 def _number(name: str, row: int, value: Any, problems: dict[int, Problem]) -> str | None:
     """A value as text, which ``number_table`` reads as it reads that of a CSV file."""
-    if value is None or isinstance(value, str):
+    if value is None or (isinstance(value, str) and _is_text(value)):
         return value
     if isinstance(value, int | float):
         return repr(float(value)) if abs(value) < 2**1023 else str(value)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
-from lcclassify.sources.columns import check_id_type, number_table
+from lcclassify.sources.columns import check_id_type, check_ids, number_table
 from lcclassify.status import Problem, Status
 
 FEATURES = "features"  # a struct of features; null: the object has none
@@ -41,7 +41,7 @@ class ParquetPart:
     def batches(self, id_name: str, columns: Sequence[str], size: int) -> Iterator[Batch]:
         """The rows in order, at most ``size`` at a time."""
         places = {name: self._places[name][0] for name in columns}
-        self._check_once(columns)
+        self._check_once([id_name, *columns])
         paths = {".".join(place) for place in (self._places[id_name][0], *places.values())}
         id_type = self.id_type(id_name)
         try:
@@ -51,8 +51,10 @@ class ParquetPart:
                     values = {name: _field(rows, place) for name, place in places.items()}
                     if any(len(place) == 2 and place[0] == FEATURES for place in places.values()):
                         no_features(rows[FEATURES], problems)
+                    ids = _field(rows, self._places[id_name][0]).cast(id_type)
+                    check_ids(ids, problems)
                     yield Batch(
-                        object_id=_field(rows, self._places[id_name][0]).cast(id_type),
+                        object_id=ids,
                         id_name=id_name,
                         features=number_table(values, problems, rows.num_rows),
                         problems=problems,

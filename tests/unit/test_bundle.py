@@ -1,3 +1,4 @@
+import io
 import os
 import subprocess
 import zipfile
@@ -118,10 +119,14 @@ def test_a_read_only_cache_costs_only_the_record(model, cache, monkeypatch):
 
 def with_manifest(model, old, new):
     """The bundle with its manifest edited and its sums made right again."""
-    path = model.path / "manifest.toml"
-    text = path.read_text()
+    text = (model.path / "manifest.toml").read_text()
     assert old in text
-    path.write_text(text.replace(old, new, 1))
+    return with_file(model, "manifest.toml", text.replace(old, new, 1).encode())
+
+
+def with_file(model, name, content):
+    """The bundle with another file and its sums made right again."""
+    (model.path / name).write_bytes(content)
     names = sorted(p.name for p in model.path.iterdir() if p.name != "SHA256SUMS")
     run = subprocess.run(
         ["sha256sum", *names], cwd=model.path, check=True, capture_output=True, text=True
@@ -138,6 +143,14 @@ def with_manifest(model, old, new):
         ('name = "toy"', 'nome = "toy"', "bad manifest.toml: KeyError\\('name'\\)"),
         ("format = 1", "format = ", "bad manifest.toml: TOMLDecodeError"),
         ('"RRL"', '"CEP"', "the class tree names a node twice"),
+        ('name = "PPE"', 'name = "rb"', "there are no features, or one twice"),
+        ('name = "toy"', 'name = "../toy"', "cannot be the name or version of a model"),
+        ('name = "toy"', 'name = ".toy"', "cannot be the name or version of a model"),
+        ('version = "1.0"', 'version = ""', "cannot be the name or version of a model"),
+        ('version = "1.0"', "version = 1.0", "cannot be the name or version of a model"),
+        ('name = "PPE"', 'name = "\\u0000"', "cannot be a name"),
+        ('name = "PPE"', "name = 7", "cannot be a name"),
+        ('"RRL"', "7", "7"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused(model, old, new, message):
@@ -173,9 +186,41 @@ def test_copying_checks_the_copy(model, tmp_path):
 def test_a_zip_with_members_elsewhere_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
         archive.writestr("../evil.toml", "x")
-    with pytest.raises(ModelError, match="is not a model bundle: it holds ../evil.toml"):
+    with pytest.raises(ModelError, match="is not a model bundle: it holds '../evil.toml'"):
         open_bundle(tmp_path / "evil.zip")
     assert [path.name for path in tmp_path.iterdir()] == ["evil.zip"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no zip"])
+def test_a_zip_that_is_none_is_refused_as_one(tmp_path, content):
+    (tmp_path / "bad.zip").write_bytes(content)
+    with pytest.raises(ModelError, match="bad.zip is not a model bundle"):
+        open_bundle(tmp_path / "bad.zip")
+
+
+def test_a_zip_with_more_than_it_lists_is_refused(make_model, tmp_path):
+    make_model(tmp_path / "toy.zip")
+    with zipfile.ZipFile(tmp_path / "toy.zip", "a") as archive:
+        archive.writestr("more.npy", "x")
+    with pytest.raises(ModelError, match="it holds other files than its SHA256SUMS lists"):
+        open_bundle(tmp_path / "toy.zip")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x05\x06" + bytes(18), b"\x93NUMPY\x01\x00\x05\x00{'a'("]
+)
+def test_an_array_that_is_none_is_refused(model, content):
+    path = with_file(model, "forest0_nodes.npy", content)
+    with pytest.raises(ModelError, match="forest0_nodes.npy"):
+        load_predictor(open_bundle(path))
+
+
+def test_a_model_without_golden_rows_is_refused(model):
+    buffer = io.BytesIO()
+    np.save(buffer, np.empty((0, 4)))
+    path = with_file(model, "golden_rows.npy", buffer.getvalue())
+    with pytest.raises(ModelError, match="golden rows of the wrong shape"):
+        load_predictor(open_bundle(path))
 
 
 def test_a_folder_of_something_else_is_no_bundle(tmp_path):

@@ -55,3 +55,44 @@ def test_the_predictor_of_the_library_answers_a_batch():
 def test_only_public_names_are_there():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         lcclassify.nothing  # noqa: B018
+
+
+def test_one_mixed_value_in_a_frame_costs_its_row():
+    frame = TABLE.to_pandas().astype({"rb": object})
+    frame.loc[0, "rb"] = "bad"
+    frame.loc[1, "rb"] = 0.25
+    result = lcclassify.classify_table(frame)
+    assert result["status"].tolist() == ["invalid_features", "ok"]
+
+
+def test_an_object_without_an_id_is_a_problem_in_tables_too():
+    table = TABLE.set_column(0, "oid", pa.array(["b", None]))
+    assert lcclassify.classify_table(table)["status"].to_pylist() == ["ok", "invalid_record"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"top": 0}, {"top": -1}, {"tidy": True, "hierarchy": True}, {"min_coverage": float("nan")}],
+)
+def test_options_that_make_no_sense_are_refused(options):
+    with pytest.raises(InputError):
+        lcclassify.classify_table(TABLE, "toy", **options)
+
+
+def test_frames_whose_columns_cannot_be_told_apart_are_refused():
+    frame = TABLE.to_pandas()
+    for odd in (pd.concat([frame, frame], axis=1), frame.set_index("oid", drop=False), frame["rb"]):
+        with pytest.raises(InputError):
+            lcclassify.classify_table(odd)
+
+
+def test_a_path_names_a_model(model):
+    assert lcclassify.load(model.path).bundle.digest == model.digest
+
+
+def test_batches_that_do_not_fit_together_are_refused():
+    with pytest.raises(InputError, match="1 ids and 2 rows of features"):
+        lcclassify.Batch(pa.array(["b"]), "oid", TABLE.select(FEATURES))
+    texts = pa.table({name: ["x", "y"] for name in FEATURES})
+    with pytest.raises(InputError, match="column 'Amplitude_1' holds string, not numbers"):
+        lcclassify.load("toy").predict(lcclassify.Batch(pa.array(["b", "a"]), "oid", texts))

@@ -128,7 +128,11 @@ def test_the_batch_size_changes_nothing(folder, batch_size):
         (["no.parquet"], 3, "cannot read no.parquet: No such file or directory"),
         (["features.parquet", "--model", "balto"], 4, "there is no model 'balto'"),
         (["features.parquet", "-o", "out.xls"], 5, "cannot write to 'out.xls': choose a suffix"),
-        (["features.parquet", "-o", "no/out.csv"], 5, "cannot write no/out.csv: No such file"),
+        (
+            ["features.parquet", "-o", "no/out.csv"],
+            5,
+            "cannot write no/out.csv: there is no folder no",
+        ),
         (["features.parquet", "--id", "name"], 3, "features.parquet: there is no column 'name'"),
         (
             ["features.parquet", "--model", "plasticc"],
@@ -171,10 +175,12 @@ def test_a_missing_column_is_filled_only_when_asked(folder, capsys):
 COMMAND = [sys.executable, "-m", "lcclassify", "classify-file"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_an_interrupted_run_leaves_no_result(folder, number, code):
     line = json.dumps(dict.fromkeys(FEATURES, 0.5) | {"oid": "x"}) + "\n"
-    (folder / "long.jsonl").write_text(line * 500_000)  # seconds of work
+    (folder / "long.jsonl").write_text(line * 100_000)  # seconds of work
     argv = [*COMMAND, "long.jsonl", "--model", "toy", "-o", "out.jsonl", "-q"]
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
         while not list(folder.glob(".out.jsonl.*")):
@@ -198,3 +204,75 @@ def test_a_reader_that_goes_away_is_no_error(folder):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+@pytest.mark.parametrize("name", ["class", "status", "SNIa", "model_digest"])
+def test_an_id_that_bears_the_name_of_a_result_is_refused(folder, capsys, name):
+    pq.write_table(TABLE.append_column(name, TABLE["oid"]), "clash.parquet")
+    assert run("classify-file", "clash.parquet", "--id", name, "-q") == 3
+    assert f"the result would have two columns '{name}'" in capsys.readouterr().err
+    assert not list(folder.glob("*toy*"))
+
+
+def test_a_result_that_appears_meanwhile_is_not_replaced(folder):
+    line = json.dumps(dict.fromkeys(FEATURES, 0.5) | {"oid": "x"}) + "\n"
+    (folder / "long.jsonl").write_text(line * 100_000)
+    argv = [*COMMAND, "long.jsonl", "--model", "toy", "-o", "out.jsonl", "-q"]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
+        while not list(folder.glob(".out.jsonl.*")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        (folder / "out.jsonl").write_text("precious")
+        assert "exists already" in process.stderr.read()
+    assert process.returncode == 5
+    assert (folder / "out.jsonl").read_text() == "precious"
+    assert not list(folder.glob(".out.jsonl.*"))
+
+
+def test_a_link_is_followed_not_replaced(folder):
+    (folder / "real.csv").write_text("old")
+    (folder / "link.csv").symlink_to("real.csv")
+    assert run("classify-file", "features.parquet", "-o", "link.csv", "--force", "-q") == 0
+    assert (folder / "link.csv").is_symlink()
+    assert (folder / "real.csv").read_text().startswith('"oid"')
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["-o", "no/out.csv"], 5),
+        (["-o", "folder.csv", "--force"], 5),
+        (["--batch-size", "9" * 30], 2),
+        (["--id", ""], 3),
+        (["-o", ""], 5),
+    ],
+)
+def test_a_dry_run_finds_what_the_run_would_find(folder, options, code):
+    (folder / "folder.csv").mkdir()
+    assert run("classify-file", "features.parquet", "--dry-run", *options) == code
+
+
+def test_the_result_of_a_glob_is_named_after_its_folder(folder):
+    (folder / "night").mkdir()
+    pq.write_table(TABLE, "night/a.parquet")
+    assert run("classify-file", "night/*.parquet", "-q") == 0
+    assert (folder / "night.toy.parquet").exists()
+
+
+def test_ids_that_only_hash_alike_are_not_repeats(folder, capsys):
+    table = pa.table({"oid": [-1, -2, 2**61 - 1, 0]} | {name: [0.5] * 4 for name in FEATURES})
+    pq.write_table(table, "ints.parquet")
+    assert run("classify-file", "ints.parquet", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["repeated_ids"] == 0
+
+
+@pytest.mark.parametrize("options", [["--to", "-"], ["--json"]])
+def test_a_full_or_closed_standard_output_is_one_line(folder, options):
+    argv = [*COMMAND, "features.parquet", "-q", *options]
+    for redirect in (">/dev/full", ">&-"):
+        command = f"{' '.join(argv)} {redirect}"
+        done = subprocess.run(command, shell=True, capture_output=True, text=True)
+        assert done.returncode == 5, redirect
+        assert done.stderr.startswith("lcclassify: ")
+        assert done.stderr.count("\n") == 1
+        (folder / "features.toy.parquet").unlink(missing_ok=True)

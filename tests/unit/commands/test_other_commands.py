@@ -10,7 +10,7 @@ import typer.main
 
 import lcclassify
 from lcclassify.cli import app, main
-from lcclassify.store import install
+from lcclassify.store import install, resolve_model
 
 DOUBLE = {"type": "double"}
 
@@ -172,3 +172,49 @@ def test_help_loads_none_of_the_heavy_packages():
 def test_python_m_lcclassify_is_the_command():
     argv = [sys.executable, "-m", "lcclassify", "--version"]
     assert subprocess.run(argv, capture_output=True, check=True).stdout.startswith(b"lcclassify ")
+
+
+def test_nothing_in_a_file_or_a_card_is_taken_for_markup(make_model, tmp_path, capsys):
+    features = ("flux[g]", "[/x]")
+    model = make_model(tmp_path / "odd", features=features, description="[b]:smile:[/c]")
+    pq.write_table(pa.table({"oid": ["a"], "flux[g]": [0.5], "[/y]": [1]}), tmp_path / "f.parquet")
+    assert run("validate-schema", tmp_path / "f.parquet", "--model", model.path) == 1
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("flux[g]", "[/x]", "[/y]"))
+    install(model.path)
+    for command in (["models"], ["models", "show", "toy"]):
+        assert run(*command) == 0
+        assert "[b]:smile:[/c]" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("argv", [["models"], ["models", "--json"], ["models", "show", "plasticc"]])
+def test_a_reader_that_goes_away_is_code_141_for_any_command(argv):
+    command = " ".join([sys.executable, "-m", "lcclassify", *argv])
+    script = f"{command} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", f"sleep 0; {script}"], capture_output=True, text=True)
+    assert done.stdout.split() in (["141"], ["0"])  # 0: it was done before the reader went
+    assert done.stderr == ""
+
+
+def test_the_embedded_model_can_be_installed_too(capsys):
+    assert run("models", "install", resolve_model("plasticc").path) == 0
+    assert run("models", "verify", "plasticc") == 0
+    assert "is sound: 15 files" in capsys.readouterr().out
+
+
+def test_a_damaged_installed_model_can_be_installed_again(model):
+    installed = install(model.path)
+    (installed.path / "forest0_nodes.npy").write_bytes(b"")
+    assert run("models", "install", model.path) == 0
+    assert run("models", "verify", "toy") == 0
+
+
+def test_a_cache_that_cannot_be_read_hides_no_embedded_model(model, monkeypatch, capsys):
+    monkeypatch.setenv("LCCLASSIFY_CACHE", str(model.path / "manifest.toml" / ("x" * 300)))
+    assert run("models", "verify", "plasticc") == 0
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "", "no/such/model"])
+def test_a_model_that_no_path_can_name_is_one_line(name, capsys):
+    assert run("models", "show", name) == 4
+    assert capsys.readouterr().err.count("\n") == 1

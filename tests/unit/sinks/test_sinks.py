@@ -132,7 +132,7 @@ def test_a_folder_that_is_not_there(tmp_path):
     path = tmp_path / "no" / "out.csv"
     with pytest.raises(OutputError) as error, open_sink(str(path)):
         pass
-    assert str(error.value) == f"cannot write {path}: No such file or directory"
+    assert str(error.value) == f"cannot write {path}: there is no folder {path.parent}"
 
 
 def test_the_result_has_ordinary_permissions(tmp_path):

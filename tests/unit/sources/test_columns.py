@@ -50,6 +50,11 @@ def test_texts_for_infinity_and_padded_numbers_are_numbers():
     assert problems == {7: (Status.INVALID_FEATURES, "x = 'bad' is not a number")}
 
 
+def test_what_only_arrow_takes_for_a_number_is_none_in_any_company():
+    for texts in (["nan(1)"], ["nan(1)", "bad"], ["1", "nan(1)"]):
+        assert texts.index("nan(1)") in numbers(pa.array(texts))[1]
+
+
 @given(st.lists(st.floats(allow_nan=False) | st.none(), max_size=20))
 def test_a_number_written_as_text_is_the_number(values):
     texts = pa.array([None if value is None else repr(value) for value in values], pa.string())

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.csv
@@ -156,13 +157,139 @@ def test_a_json_value_of_another_kind_costs_its_row(tmp_path, value):
     assert problems == {1: (Status.INVALID_FEATURES, f"a = {value!r} is not a number")}
 
 
-def test_a_json_id_of_another_kind_costs_its_row(tmp_path):
+def test_json_ids_are_text_if_one_of_them_is_wherever_it_stands(tmp_path):
     path = tmp_path / "ids.jsonl"
-    lines = [json.dumps({"oid": 1, "a": 1})] * 1000 + [json.dumps({"oid": "x", "a": 1})]
+    lines = [json.dumps({"oid": number, "a": 1}) for number in [1] * 1500 + ["x", None, [2]]]
     path.write_text("\n".join(lines))
     ids, _, problems = rows(FileSource(open_files([str(path)]), ["a"], 300))
-    assert ids == [1] * 1000 + [None]
-    assert problems == {1000: (Status.INVALID_RECORD, "'x' is no id of type int64")}
+    assert ids == ["1"] * 1500 + ["x", None, None]
+    assert problems == {
+        1501: (Status.INVALID_RECORD, "the object has no id"),
+        1502: (Status.INVALID_RECORD, "[2] is no id"),
+    }
+
+
+def test_the_order_of_json_lines_changes_no_answer(tmp_path):
+    records = [{"oid": 1, "a": [0]}, *({"oid": n, "a": 1.5} for n in range(2, 1500))]
+    records.append({"oid": 1500, "a": 2.5, "late": 3})
+    answers = []
+    for name, order in (("up", records), ("down", records[::-1])):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("\n".join(map(json.dumps, order)))
+        ids, values, problems = rows(FileSource(open_files([str(path)]), ["a", "late"], 400))
+        bad = {ids[row]: problem for row, problem in problems.items()}
+        answers.append((dict(zip(ids, values, strict=True)), bad))
+    assert answers[0] == answers[1]
+    assert answers[0][0][1500] == {"a": 2.5, "late": 3.0}
+    assert list(answers[0][1]) == [1]
+
+
+def test_json_without_its_features_has_none(tmp_path):
+    path = tmp_path / "nested.jsonl"
+    lines = [{"oid": "p", "features": {"a": 1}}, {"oid": "q"}, {"oid": "r", "diaObject": "x"}]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    _, _, problems = rows(FileSource(open_files([str(path)]), ["a"]))
+    assert {row: problem.status for row, problem in problems.items()} == {
+        1: Status.MISSING_FEATURES,
+        2: Status.MISSING_FEATURES,
+    }
+
+
+def test_halves_of_characters_in_json_cost_their_row(tmp_path):
+    path = tmp_path / "half.jsonl"
+    path.write_text(
+        '{"oid": "\\ud800", "a": 1}\n{"oid": "q", "a": "\\ud800"}\n{"oid": "r", "a": 2}\n'
+    )
+    ids, values, problems = rows(FileSource(open_files([str(path)]), ["a"]))
+    assert (ids, values[2]) == ([None, "q", "r"], {"a": 2.0})
+    assert sorted(problems) == [0, 1]
+
+
+def test_an_object_without_an_id_is_a_problem(path):
+    table = pa.table({"oid": ["p", None, "r"], "a": [1.0, 2.0, 3.0]})
+    _, _, problems = rows(FileSource(open_files([write(table, path)]), ["a"]))
+    assert problems == {1: (Status.INVALID_RECORD, "the object has no id")}
+
+
+def test_bytes_that_are_no_utf8_cost_their_csv_row(tmp_path):
+    path = tmp_path / "latin.csv"
+    path.write_bytes(b"oid,a\np,1\nq,\xe9\n\xe9,3\ns,4\n")
+    ids, values, problems = rows(FileSource(open_files([str(path)]), ["a"]))
+    assert [row["a"] for row in values] == [1.0, None, 3.0, 4.0]
+    assert (ids[0], ids[1], ids[3]) == ("p", "q", "s")
+    assert {row: problem.status for row, problem in problems.items()} == {
+        1: Status.INVALID_RECORD,
+        2: Status.INVALID_RECORD,
+    }
+
+
+def test_a_quote_that_is_not_closed_loses_no_rows_in_silence(tmp_path):
+    path = tmp_path / "quote.csv"
+    path.write_text('oid,a\np,1\n"q,2\nr,3\ns,4\n')
+    with pytest.raises(InputError, match="a quote is opened and not closed"):
+        list(FileSource(open_files([str(path)]), ["a"]))
+
+
+def test_many_csv_rows_of_another_length_come_in_batches(tmp_path):
+    path = tmp_path / "short.csv"
+    path.write_text("oid,a\np,1\n" + "short\n" * 1000 + "q,2\n" + "short\n" * 7)
+    batches = list(FileSource(open_files([str(path)]), ["a"], 100))
+    assert max(map(len, batches)) == 100
+    ids = [oid for batch in batches for oid in batch.object_id.to_pylist()]
+    assert [(row, oid) for row, oid in enumerate(ids) if oid] == [(0, "p"), (1001, "q")]
+    assert len(ids) == 1009
+
+
+def test_a_csv_of_names_alone_has_no_rows(tmp_path):
+    for number, end in enumerate(("", "\n")):
+        path = tmp_path / f"{number}.csv"
+        path.write_text("oid,a" + end)
+        assert rows(FileSource(open_files([str(path)]), ["a"])) == ([], [], {})
+
+
+def test_a_csv_column_of_dates_costs_rows_not_the_file(tmp_path):
+    path = tmp_path / "dates.csv"
+    path.write_text("oid,a\np,2020-01-01\nq,2020-01-02\n")
+    _, _, problems = rows(FileSource(open_files([str(path)]), ["a"]))
+    assert sorted(problems) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("oid,a\np,1\n".encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        (b"\x1f\x8b\x08\x00\x00\x00", "is compressed; decompress it first"),
+        (b"oid,a\0\n", "is not text: it holds zero bytes"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_what_is_no_text_is_one_sentence(tmp_path, content, message, suffix):
+    path = tmp_path / f"f{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        open_files([str(path)])
+    assert str(error.value) == f"{path} {message}"
+
+
+def test_an_id_column_that_is_there_twice_is_refused(tmp_path):
+    table = pa.Table.from_arrays(
+        [pa.array(["p"]), pa.array(["q"]), pa.array([1.0])], ["oid", "oid", "a"]
+    )
+    pq.write_table(table, tmp_path / "f.parquet")
+    with pytest.raises(InputError, match="column 'oid' is there twice"):
+        list(FileSource(open_files([str(tmp_path / "f.parquet")]), ["a"]))
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".csv", ""])
+def test_names_that_no_file_can_have_are_one_sentence(name):
+    with pytest.raises(InputError):
+        open_files([name])
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(InputError, match="is not an ordinary file"):
+        open_files([str(tmp_path / "pipe.csv")])
 
 
 def test_json_numbers_beyond_float64_are_infinite_or_rounded(tmp_path):
