@@ -43,22 +43,61 @@ def _json_lines(path: Path) -> Sink:
     return FileSink(path, JsonLinesFormat)
 
 
+def _avro(path: Path) -> Sink:
+    from lcclassify.sinks.avro import AvroFormat
+    from lcclassify.sinks.file import FileSink
+
+    return FileSink(path, AvroFormat)
+
+
+def _votable(path: Path) -> Sink:
+    from lcclassify.sinks.astro import VoTableFormat
+    from lcclassify.sinks.file import FileSink
+
+    return FileSink(path, VoTableFormat)
+
+
+def _ecsv(path: Path) -> Sink:
+    from lcclassify.sinks.astro import EcsvFormat
+    from lcclassify.sinks.file import FileSink
+
+    return FileSink(path, EcsvFormat)
+
+
 SINKS: dict[str, Callable[[Path], Sink]] = {
     ".parquet": _parquet,
     ".csv": _csv,
     ".jsonl": _json_lines,
+    ".avro": _avro,
+    ".vot": _votable,
+    ".votable": _votable,
+    ".ecsv": _ecsv,
 }
+DATABASES = (".sqlite", ".db")
+
+
+def is_database(to: str) -> bool:
+    """Whether results go into a table, which takes a row per object and class (``tidy``)."""
+    return "://" in to or Path(to).suffix in DATABASES
 
 
 def open_sink(to: str, *, force: bool = False) -> Sink:
-    """Open the file named, by its suffix; - is standard output, as JSON Lines."""
+    """Open the file named, by its suffix, or the database; - is standard output, as JSON Lines.
+
+    A database keeps what it has; ``force`` replaces a file.
+    """
     if to == "-":
         from lcclassify.sinks.stdout import StdoutSink
 
         return StdoutSink()
+    if is_database(to):
+        from lcclassify.sinks.sql import SqlSink
+
+        return SqlSink(to)
     path = Path(to)
     if path.suffix not in SINKS:
-        raise OutputError(f"cannot write to {to!r}: choose a suffix from {', '.join(SINKS)} or -")
+        suffixes = ", ".join([*SINKS, *DATABASES])
+        raise OutputError(f"cannot write to {to!r}: choose a suffix from {suffixes} or -")
     if path.exists() and not force:
         raise OutputError(f"{to} exists already; --force replaces it")
     return SINKS[path.suffix](path)

@@ -1,7 +1,7 @@
 """CSV files: read as text, so that ids stay exact and one bad value costs one row."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.csv
@@ -9,6 +9,7 @@ import pyarrow.csv
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
 from lcclassify.sources.columns import number_table
+from lcclassify.sources.places import Place
 from lcclassify.status import Problem, Status
 
 BLOCK = 1 << 22  # bytes parsed at a time
@@ -19,7 +20,7 @@ class CsvPart:
 
     n_rows = None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         self._bad: list[pyarrow.csv.InvalidRow] = []  # in file order
         with self._open() as reader:
@@ -37,7 +38,8 @@ class CsvPart:
         for name in (id_name, *columns):
             if self._names.count(name) > 1:
                 raise InputError(f"{self.path}: column {name!r} is there twice")
-        wanted = list(dict.fromkeys((id_name, *columns)))
+        inside = [name for name in (id_name, *columns) if name in self.columns]
+        wanted = list(dict.fromkeys(inside))
         first = 2  # number of the next row; the names are row 1
         with self._open(wanted) as reader:
             while True:
@@ -73,30 +75,40 @@ class CsvPart:
         if problems:
             rows = rows.take(pa.array(take, pa.int64()))
         values = {name: rows[name] for name in columns}
+        if id_name in self.columns:
+            object_id = rows[id_name]
+        else:
+            object_id = self.path.key_column(id_name, rows.num_rows)
         return Batch(
-            object_id=rows[id_name],
+            object_id=object_id,
             id_name=id_name,
             features=number_table(values, problems, rows.num_rows),
             problems=problems,
         )
 
-    def _open(self, columns: Sequence[str] | None = None) -> pyarrow.csv.CSVStreamingReader:
+    @contextmanager
+    def _open(
+        self, columns: Sequence[str] | None = None
+    ) -> Iterator[pyarrow.csv.CSVStreamingReader]:
         """A reader: of the named columns as text, or of all columns with their likely types."""
         self._bad.clear()
         as_text = {name: pa.string() for name in columns or ()}
-        try:
-            return pyarrow.csv.open_csv(
-                self.path,
-                read_options=pyarrow.csv.ReadOptions(block_size=BLOCK, use_threads=False),
-                parse_options=pyarrow.csv.ParseOptions(
-                    newlines_in_values=True, invalid_row_handler=self._skip
-                ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=columns, column_types=as_text
-                ),
-            )
-        except pa.ArrowException as error:
-            raise InputError(f"{self.path} is not a CSV file: {error}") from None
+        with self.path.open_stream() as stream:
+            try:
+                reader = pyarrow.csv.open_csv(
+                    stream,
+                    read_options=pyarrow.csv.ReadOptions(block_size=BLOCK, use_threads=False),
+                    parse_options=pyarrow.csv.ParseOptions(
+                        newlines_in_values=True, invalid_row_handler=self._skip
+                    ),
+                    convert_options=pyarrow.csv.ConvertOptions(
+                        include_columns=columns, column_types=as_text
+                    ),
+                )
+            except pa.ArrowException as error:
+                raise InputError(f"{self.path} is not a CSV file: {error}") from None
+            with reader:
+                yield reader
 
     def _skip(self, row: pyarrow.csv.InvalidRow) -> str:
         self._bad.append(row)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ from lcclassify.batch import Batch
 from lcclassify.errors import InputError
 from lcclassify.sources.columns import number_table
 from lcclassify.sources.parquet import FEATURES, HEADERS
+from lcclassify.sources.places import Place
 from lcclassify.status import Problem, Status
 
 SAMPLE = 1000  # lines that are looked at for names and for the type of ids
@@ -31,9 +31,9 @@ class JsonLinesPart:
 
     n_rows = None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
-        with path.open("rb") as file:
+        with path.open_buffered() as file:
             self._sample = [record for _, record in _records(islice(file, SAMPLE)) if record]
         self.columns: dict[str, pa.DataType] = {}
         for record in self._sample:
@@ -52,16 +52,19 @@ class JsonLinesPart:
 
     def batches(self, id_name: str, columns: Sequence[str], size: int) -> Iterator[Batch]:
         """The lines in order, at most ``size`` at a time. A line that is no object is a problem."""
-        id_type = self.id_type(id_name)
-        with self.path.open("rb") as file:
+        id_type = self.id_type(id_name) if id_name in self.columns else None
+        with self.path.open_buffered() as file:
             lines = _records(file)
             while rows := list(islice(lines, size)):
                 problems: dict[int, Problem] = {}
                 records = [_read(row, *line, problems) for row, line in enumerate(rows)]
-                ids = [_id(row, r.get(id_name), id_type, problems) for row, r in enumerate(records)]
+                if id_type:
+                    object_id = _ids(id_name, records, id_type, problems)
+                else:
+                    object_id = self.path.key_column(id_name, len(rows))
                 values = {name: _column(name, records, problems) for name in columns}
                 yield Batch(
-                    object_id=pa.array(ids, id_type),
+                    object_id=object_id,
                     id_name=id_name,
                     features=number_table(values, problems, len(rows)),
                     problems=problems,
@@ -96,6 +99,12 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     header = {k: v for name in HEADERS for k, v in (nested.get(name) or {}).items()}
     features = nested.get(FEATURES)
     return (features if isinstance(features, dict) else {}) | values | header
+
+
+def _ids(
+    name: str, records: Sequence[dict[str, Any]], kind: pa.DataType, problems: dict[int, Problem]
+) -> pa.Array:
+    return pa.array([_id(row, r.get(name), kind, problems) for row, r in enumerate(records)], kind)
 
 
 def _id(row: int, value: Any, kind: pa.DataType, problems: dict[int, Problem]) -> Any:
