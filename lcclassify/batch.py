@@ -17,6 +17,8 @@ class Batch:
     id_name: str
     features: pa.Table  # N rows; numbers, null = not computed
     problems: Mapping[int, Problem] = field(default_factory=dict)  # row -> why it cannot be used
+    context: pa.Table = field(default_factory=lambda: pa.table({}))  # N rows for output schemas:
+    # alertId, diaSourceId, elasticcPublishTimestamp, brokerIngestTimestamp (int64; times in ms)
 
     def __post_init__(self) -> None:
         """InputError if ids and features are not of the same objects."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from lcclassify import __version__
 from lcclassify.bundle import ModelBundle, write_bundle
+from lcclassify.errors import ModelError
 from lcclassify.features import accepted_names, is_header
 from lcclassify.forest import Forest, HierarchicalForest
 from lcclassify.legacy import LegacyForest, read_forest, source_digest
@@ -24,10 +25,11 @@ ALERCE_CARD = {
 def convert(
     source: Path, dest: Path, *, name: str | None = None, version: str | None = None
 ) -> ModelBundle:
-    """Turn a published model (folder or archive) into a bundle at ``dest``; nothing is executed.
+    """Turn a published model into a bundle at ``dest``; nothing is executed.
 
-    ``name`` defaults to the kind of model that the files are, ``version`` to the start of their
-    digest, since the files do not say. ModelError if they are not a whole, sound model.
+    ``source`` is a folder, an archive or one pickle. ``name`` defaults to the kind of model that
+    the files are, ``version`` to the start of their digest, since the files do not say.
+    ModelError if they are not a whole, sound model.
     """
     legacy = read_forest(source)
     digest = source_digest(source)
@@ -44,13 +46,14 @@ def convert(
             "files": dict(legacy.files),
         },
     }
-    return write_forest(dest, legacy.forest, legacy.features, card)
+    zero_above = legacy.zero_above
+    return write_forest(dest, legacy.forest, legacy.features, card, zero_above=zero_above)
 
 
 def _kind(legacy: LegacyForest) -> str:
     if legacy.layout == "elasticc":
         return "barney" if any(map(is_header, legacy.features)) else "toretto"
-    return "ztf_baseline" if legacy.layout == "ztf-baseline" else "ztf"
+    return {"ztf-baseline": "ztf_baseline", "ztf-2": "squidward"}.get(legacy.layout, "ztf")
 
 
 def write_forest(
@@ -59,14 +62,16 @@ def write_forest(
     features: Sequence[str],
     card: Mapping[str, Any],
     missing_share: Sequence[float] | None = None,
+    *,
+    zero_above: float | None = 1e32,
 ) -> ModelBundle:
     """Write a bundle of family "forest".
 
     ``features`` are the columns of the matrix that all its forests share, ``missing_share`` the
     share of training rows without each. ``card`` holds at least name, version, licence, citation.
+    Values above ``zero_above`` count as 0, if it is a number.
     """
-    children = {name: part.classes for name, part in forest.children.items()}
-    taxonomy = Taxonomy.from_children(forest.root.classes, children)
+    taxonomy = _taxonomy(forest)
     column = {name: index for index, name in enumerate(features)}
     parts: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray] = {}
@@ -78,11 +83,14 @@ def write_forest(
             f"forest{number}_leaves": packed.leaves,
         }
         parts.append(_part(node, part))
-    arrays["golden_rows"], arrays["golden_answers"] = golden_rows(forest, tuple(features), taxonomy)
+    arrays["golden_rows"], arrays["golden_answers"] = golden_rows(
+        forest, tuple(features), taxonomy, zero_above
+    )
     manifest = {
         **card,
         "family": "forest",
-        "missing": {"value": -999.0, "above": 1e32, "above_becomes": 0.0},
+        "missing": {"value": -999.0}
+        | ({} if zero_above is None else {"above": zero_above, "above_becomes": 0.0}),
         "taxonomy": {
             "nodes": taxonomy.nodes,
             "parents": [
@@ -97,6 +105,17 @@ def write_forest(
         ],
     }
     return write_bundle(dest, manifest, arrays)
+
+
+def _taxonomy(forest: HierarchicalForest) -> Taxonomy:
+    children = {name: part.classes for name, part in forest.children.items()}
+    tree = Taxonomy.from_children(forest.root.classes, children)
+    if forest.leaves is None:
+        return tree
+    if sorted(forest.leaves) != sorted(tree.classes):
+        raise ModelError("the output columns are not the classes of the forests, each once")
+    nodes = (*forest.root.classes, *forest.leaves)
+    return Taxonomy(nodes, tuple(tree.parent[tree.nodes.index(name)] for name in nodes))
 
 
 def _part(node: str, forest: Forest) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 LcclassifyError
 ├── InputError    3   a file or table that cannot be read, or lacks what the model needs
 ├── ModelError    4   a model that is missing, refused, corrupted or not of the expected kind
+├── WorkerError   6   a worker process that died
+├── DriftError    7   input that does not look like what the model was trained on
 └── OutputError   5   a result that cannot be written
     └── ReaderGoneError  141  whoever read standard output has gone; not worth a message
 """
@@ -33,6 +35,18 @@ class OutputError(LcclassifyError):
     """The result cannot be written."""
 
     exit_code = 5
+
+
+class WorkerError(LcclassifyError):
+    """A worker process died."""
+
+    exit_code = 6
+
+
+class DriftError(LcclassifyError):
+    """The input does not look like what the model was trained on."""
+
+    exit_code = 7
 
 
 class ReaderGoneError(OutputError):

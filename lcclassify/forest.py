@@ -4,6 +4,7 @@ This is the form that people and checks look at. ``predictors.packed`` turns it 
 stored in a bundle and walked.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ class Forest:
 
     classes: tuple[str, ...]  # K names, columns of Tree.probability
     features: tuple[str, ...]  # names in the order of the training matrix
-    trees: tuple[Tree, ...]
+    trees: Sequence[Tree]  # of a published file: made anew from its bytes whenever one is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +38,5 @@ class HierarchicalForest:
     """
 
     root: Forest
-    children: dict[str, Forest]  # inner node -> its forest, in the order of the output columns
+    children: dict[str, Forest]  # inner node -> its forest
+    leaves: tuple[str, ...] | None = None  # output columns; None: as ``children`` has them

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lcclassify.batch import Batch
 from lcclassify.prediction import Prediction
@@ -23,6 +24,7 @@ class Summary:
     n_objects: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
+    n_missing: Counter[str] = field(default_factory=Counter)  # column -> objects without a value
     _ids: list[np.ndarray] = field(default_factory=list)  # 64-bit hashes: 8 bytes an object
 
     def add(self, prediction: Prediction) -> None:
@@ -35,6 +37,9 @@ class Summary:
         bad = Counter(problem.status.name.lower() for problem in prediction.problems.values())
         self.statuses.update(bad)
         self.statuses["ok"] += len(prediction.batch) - bad.total()
+        features = prediction.batch.features
+        for name, column in zip(features.column_names, features.columns, strict=True):
+            self.n_missing[name] += pc.sum(pc.is_null(column, nan_is_null=True)).as_py() or 0
         self._ids.append(_hashes(prediction.batch))
 
     @property

@@ -13,52 +13,66 @@ N_ROWS = 8
 
 
 def golden_rows(
-    forest: HierarchicalForest, features: tuple[str, ...], taxonomy: Taxonomy
+    forest: HierarchicalForest,
+    features: tuple[str, ...],
+    taxonomy: Taxonomy,
+    zero_above: float | None = 1e32,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows (R, D) float64 that hit thresholds and special values, and their answers (R, K)."""
     rng = np.random.default_rng(0)
     column = {name: index for index, name in enumerate(features)}
     rows = rng.normal(size=(N_ROWS, len(features)))
     for part in (forest.root, *forest.children.values()):
+        # Each tree is asked for once: it may be made from a file.
+        splits = [(tree.left, tree.feature, tree.threshold) for tree in part.trees]
         for row, _ in np.ndindex(rows.shape):
-            tree = part.trees[rng.integers(len(part.trees))]
-            node = rng.integers(len(tree.left))
-            if tree.left[node] >= 0:
-                side = rng.choice([-np.inf, np.inf, tree.threshold[node]])  # below, above, on it
-                value = np.nextafter(tree.threshold[node], side)
-                rows[row, column[part.features[tree.feature[node]]]] = value
+            left, feature, threshold = splits[rng.integers(len(splits))]
+            node = rng.integers(len(left))
+            if left[node] >= 0:
+                side = rng.choice([-np.inf, np.inf, threshold[node]])  # below, above, on it
+                value = np.nextafter(threshold[node], side)
+                rows[row, column[part.features[feature[node]]]] = value
     special = rng.choice([np.nan, np.inf, -np.inf, 1e33, 1e32, -1e33, -0.0], size=rows.shape)
     rows = np.where(rng.random(rows.shape) < 0.1, special, rows)
     rows[-1] = np.nan
-    return rows, np.stack([_conditional(forest, column, taxonomy, row) for row in rows])
+    return rows, _conditional(forest, column, taxonomy, rows, zero_above)
 
 
 def _conditional(
-    forest: HierarchicalForest, column: dict[str, int], taxonomy: Taxonomy, row: np.ndarray
+    forest: HierarchicalForest,
+    column: dict[str, int],
+    taxonomy: Taxonomy,
+    rows: np.ndarray,
+    zero_above: float | None = 1e32,
 ) -> np.ndarray:
-    values = [_prepare(float(value)) for value in row]
-    answer = np.full(len(taxonomy.nodes), np.nan)
+    """P(node | parent) of rows (..., D), one after the other. (..., K) float64"""
+    values = [
+        [_prepare(float(value), zero_above) for value in row]
+        for row in rows.reshape(-1, rows.shape[-1])
+    ]
+    answer = np.full((len(values), len(taxonomy.nodes)), np.nan)
     for part in (forest.root, *forest.children.values()):
-        mine = [values[column[name]] for name in part.features]
-        for name, probability in zip(part.classes, _vote(part, mine), strict=True):
-            answer[taxonomy.nodes.index(name)] = probability
-    return answer
+        mine = [[row[column[name]] for name in part.features] for row in values]
+        nodes = [taxonomy.nodes.index(name) for name in part.classes]
+        answer[:, nodes] = _vote(part, mine)
+    return answer.reshape(*rows.shape[:-1], len(taxonomy.nodes))
 
 
-def _prepare(value: float) -> float:
+def _prepare(value: float, zero_above: float | None) -> float:
     if not np.isfinite(value):
         value = -999.0
-    if value > 1e32:
+    if zero_above is not None and value > zero_above:
         value = 0.0
     return float(np.float32(value))
 
 
-def _vote(forest: Forest, values: list[float]) -> list[float]:
-    total = [0.0] * len(forest.classes)
+def _vote(forest: Forest, rows: list[list[float]]) -> list[list[float]]:
+    totals = [[0.0] * len(forest.classes) for _ in rows]
     for tree in forest.trees:
-        leaf = tree.probability[_walk(tree, values)]
-        total = [sum_ + float(share) for sum_, share in zip(total, leaf, strict=True)]
-    return [sum_ / len(forest.trees) for sum_ in total]
+        for row, values in enumerate(rows):
+            leaf = tree.probability[_walk(tree, values)]
+            totals[row] = [a + float(b) for a, b in zip(totals[row], leaf, strict=True)]
+    return [[sum_ / len(forest.trees) for sum_ in total] for total in totals]
 
 
 def _walk(tree: Tree, values: list[float]) -> int:

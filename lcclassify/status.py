@@ -10,7 +10,7 @@ class Status(IntEnum):
     OK = 0
     TOO_FEW_OBSERVATIONS = 1
     MISSING_FEATURES = 2  # the object carries no features at all, not even empty ones
-    INVALID_FEATURES = 3  # a feature is not a number, or below the range of float32
+    INVALID_FEATURES = 3  # a feature is not a number, or outside the range of float32
     INVALID_RECORD = 4  # the record cannot be read
 
 

@@ -1,10 +1,8 @@
 """lcclassify classify-file."""
 
-import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +10,13 @@ import typer
 
 from lcclassify.commands.options import MODEL_HELP, IdOpt, InputsArg
 from lcclassify.output import emit
+from lcclassify.urls import without_secrets
 
 if TYPE_CHECKING:
     from lcclassify.bundle import ModelBundle
     from lcclassify.features import Receipt
     from lcclassify.pipeline import Summary
+    from lcclassify.schemas import OutputSchema
 
 
 def classify_file(
@@ -36,7 +36,8 @@ def classify_file(
             "--to",
             "-o",
             metavar="FILE",
-            help="Result, by suffix .parquet, .csv or .jsonl; - is standard output (JSON Lines). "
+            help="Result, by suffix (.parquet, .csv, .jsonl, .avro, .vot, .ecsv), a database "
+            "(.sqlite, sqlite:///..., postgresql://...), or - for JSON Lines on standard output. "
             "Default: <input>.<model>.parquet in the current directory.",
         ),
     ] = None,
@@ -50,6 +51,34 @@ def classify_file(
         bool,
         typer.Option("--hierarchy", help="Also P(node) and P(class | node) of the class tree."),
     ] = False,
+    output_schema: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A published schema instead of a flat table, to .avro or .parquet: alerce, "
+            "alerce-map, elasticc-v0_9, elasticc-v0_9_1, scribe, scribe-hierarchy, scribe-score "
+            "or scribe-per-class.",
+        ),
+    ] = None,
+    classifier_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="In a published schema: not the model's.")
+    ] = None,
+    classifier_version: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Likewise.")
+    ] = None,
+    broker_name: Annotated[
+        str, typer.Option(metavar="NAME", help="In the ELAsTiCC schemas.")
+    ] = "ALeRCE",
+    scribe_ids: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="For scribe-per-class: CSV of classifier_name, classifier_id, class_name, "
+            "class_id.",
+        ),
+    ] = None,
+    survey: Annotated[str, typer.Option(metavar="NAME", help="For scribe-per-class.")] = "ztf",
+    sid: Annotated[int | None, typer.Option(metavar="N", help="For scribe-per-class.")] = None,
     min_coverage: Annotated[
         float,
         typer.Option(
@@ -85,15 +114,20 @@ def classify_file(
     """
     if hierarchy and tidy:
         raise typer.BadParameter("--hierarchy adds columns, --tidy has rows: choose one")
+    if output_schema and (tidy or top or hierarchy):
+        raise typer.BadParameter("--output-schema fixes the columns: no --tidy, --top, --hierarchy")
     if as_json and to == "-":
         raise typer.BadParameter("--json and --to - both want standard output: choose one")
     from lcclassify.features import match_features
     from lcclassify.guess import guess_model
     from lcclassify.pipeline import run
     from lcclassify.predictors import load_predictor
+    from lcclassify.schemas import open_output
+    from lcclassify.schemas.avro import AvroOutput, OutputOptions
     from lcclassify.schemas.flat import flat_schema
-    from lcclassify.sinks import open_sink
+    from lcclassify.sinks import NESTED, is_database, open_sink
     from lcclassify.sources.file import FileSource, open_files
+    from lcclassify.sources.places import stem
     from lcclassify.store import resolve_model
 
     files = open_files(inputs, id_name)
@@ -101,11 +135,31 @@ def classify_file(
     receipt = match_features(bundle.features, list(files.columns))
     receipt.require(min_coverage, bundle.label)
     if to is None:
-        to = f"{_stem(inputs)}.{bundle.name}.parquet"
+        to = f"{stem(inputs[0])}.{bundle.name}.{'avro' if output_schema else 'parquet'}"
+    if output_schema and Path(to).suffix not in NESTED:
+        raise typer.BadParameter(f"--output-schema writes to {' or '.join(NESTED)}, not to {to}")
+    if is_database(to) and hierarchy:
+        raise typer.BadParameter("a database takes a row per object and class: no --hierarchy")
     sink = open_sink(to, force=force)
-    source = FileSource(files, receipt.used, batch_size)
+    to = without_secrets(to)
+    columns = list(receipt.used)
+    schema: OutputSchema
+    if output_schema:
+        options = OutputOptions(
+            bundle=bundle,
+            classifier_name=classifier_name,
+            classifier_version=classifier_version,
+            broker_name=broker_name,
+            scribe_ids=scribe_ids,
+            survey=survey,
+            sid=sid,
+        )
+        schema = open_output(output_schema, options)
+        columns += schema.columns(list(files.columns))
+    else:
+        schema = flat_schema(tidy=tidy or is_database(to), top=top, hierarchy=hierarchy)
+    source = FileSource(files, columns, batch_size)
     predictor = load_predictor(bundle, min_coverage=min_coverage, threads=threads or _n_cores())
-    schema = flat_schema(tidy=tidy, top=top, hierarchy=hierarchy)
     if not quiet:
         _tell(_plan(bundle, receipt, guessed=not model), to, dry_run)
     if dry_run:
@@ -113,6 +167,9 @@ def classify_file(
     with _progress(files.n_rows, quiet) as progress, source, sink:
         summary = run(source, predictor, schema, [sink], progress)
     _report(bundle, summary, to, quiet=quiet, as_json=as_json)
+    if isinstance(schema, AvroOutput) and not quiet:
+        for reason, count in schema.left_out.most_common():
+            typer.echo(f"no record for {count:,} objects: {reason}", err=True)
 
 
 def _n_cores() -> int:
@@ -120,14 +177,6 @@ def _n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _stem(inputs: Sequence[str]) -> str:
-    """What the default result is named after: the first input, or the folder of a glob."""
-    path = Path(inputs[0])
-    if has_magic(inputs[0]) and not os.path.exists(inputs[0]):
-        path = Path(*itertools.takewhile(lambda part: not has_magic(part), path.parts))
-    return path.resolve().stem or "features"
 
 
 def _plan(bundle: "ModelBundle", receipt: "Receipt", *, guessed: bool) -> str:

@@ -10,7 +10,9 @@ def convert_model(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="SOURCE", help="Folder or tar.gz as ALeRCE publishes it.", show_default=False
+            metavar="SOURCE",
+            help="Folder, tar.gz or pickle as ALeRCE publishes it.",
+            show_default=False,
         ),
     ],
     dest: Annotated[
@@ -21,7 +23,9 @@ def convert_model(
     ],
     name: Annotated[
         str | None,
-        typer.Option(help="Classifier name in outputs; default: ztf, toretto, barney, by kind."),
+        typer.Option(
+            help="Classifier name in outputs; default: ztf, toretto, barney, squidward, by kind."
+        ),
     ] = None,
     version: Annotated[
         str | None,

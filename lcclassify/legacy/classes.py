@@ -23,14 +23,16 @@ def allowed_parents(survey: str) -> dict[str, frozenset[str]]:
 def check_top(classes: Iterable[str], expected: Iterable[str]) -> None:
     """Refuse a first level whose classes are not the nodes ``expected`` below it."""
     if set(classes) != set(expected):
-        raise RefusedError(f"its classes are {_listed(classes)}, expected {_listed(expected)}")
+        raise RefusedError(
+            f"its classes are {listed_names(classes)}, expected {listed_names(expected)}"
+        )
 
 
 def check_children(survey: str, node: str, classes: Iterable[str]) -> None:
     """Refuse classes below ``node`` that the survey does not have there."""
     parents = allowed_parents(survey)
     if stray := [name for name in classes if node not in parents.get(name, ())]:
-        raise RefusedError(f"{survey} has no class {_listed(stray)} under {node}")
+        raise RefusedError(f"{survey} has no class {listed_names(stray)} under {node}")
 
 
 def check_leaves(survey: str, forests: Iterable[Iterable[str]]) -> None:
@@ -38,13 +40,14 @@ def check_leaves(survey: str, forests: Iterable[Iterable[str]]) -> None:
     leaves = [name for classes in forests for name in classes]
     known = allowed_parents(survey).keys()
     if stray := set(leaves) - known:
-        raise RefusedError(f"{survey} has no class {_listed(stray)}")
+        raise RefusedError(f"{survey} has no class {listed_names(stray)}")
     if missing := known - set(leaves):
-        raise RefusedError(f"no forest gives the class {_listed(missing)} of {survey}")
+        raise RefusedError(f"no forest gives the class {listed_names(missing)} of {survey}")
     if twice := {name for name in leaves if leaves.count(name) > 1}:
-        raise RefusedError(f"two forests give the class {_listed(twice)}")
+        raise RefusedError(f"two forests give the class {listed_names(twice)}")
 
 
-def _listed(names: Iterable[str]) -> str:
-    listed = [brief(name) for name in sorted(names)]
+def listed_names(names: Iterable[object]) -> str:
+    """Some names for an error message."""
+    listed = sorted(brief(name) for name in names)
     return ", ".join(listed if len(listed) <= _MAX_LISTED else [*listed[:_MAX_LISTED], "..."])

@@ -1,8 +1,10 @@
 """Random forests of scikit-learn and imbalanced-learn, from what their pickles recorded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
-from lcclassify.forest import Tree
+from lcclassify.forest import Forest, Tree
 from lcclassify.legacy.arrays import NUMPY_NAMES, to_integer
 from lcclassify.legacy.names import to_names
 from lcclassify.legacy.records import Record, RefusedError, attribute, attributes
@@ -28,6 +30,32 @@ FOREST_NAMES = NUMPY_NAMES | {
 }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SavedTrees(Sequence[Tree]):
+    """Checked trees, each made from the bytes of its file whenever it is asked for.
+
+    As arrays of their own they would take about as much memory again as the file.
+    """
+
+    recorded: list[object]
+    expected: Expected
+
+    def __len__(self) -> int:
+        return len(self.recorded)
+
+    @overload
+    def __getitem__(self, index: int) -> Tree: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "SavedTrees": ...
+
+    def __getitem__(self, index: int | slice) -> "Tree | SavedTrees":
+        """One tree, or some of them."""
+        if isinstance(index, slice):
+            return SavedTrees(self.recorded[index], self.expected)
+        return to_tree(self.recorded[index], self.expected)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class SavedForest:
     """A forest as its file has it, which does not know its features' names."""
@@ -35,8 +63,18 @@ class SavedForest:
     classes: tuple[str, ...]  # K names
     n_features: int
     feature_names: tuple[str, ...] | None  # known only if it was trained on a table
-    trees: tuple[Tree, ...]
+    trees: SavedTrees
     versions: frozenset[str]  # of scikit-learn
+
+    def with_features(self, features: tuple[str, ...]) -> Forest:
+        """The forest with the names of its features, if they can be those."""
+        if self.n_features != len(features):
+            raise RefusedError(
+                f"it takes {self.n_features} features, its feature list has {len(features)}"
+            )
+        if self.feature_names not in (None, features):
+            raise RefusedError("feature_names_in_ differs from its feature list")
+        return Forest(self.classes, features, self.trees)
 
 
 def to_forest(value: object, n_bytes: int) -> SavedForest:
@@ -55,7 +93,7 @@ def to_forest(value: object, n_bytes: int) -> SavedForest:
     estimators = attribute(value, "estimators_")
     if not isinstance(estimators, list) or not estimators:
         raise RefusedError("it has no trees")
-    trees, versions, left = [], set(), n_bytes
+    versions, left = set(), n_bytes
     for number, estimator in enumerate(estimators):
         try:
             tree, version = to_tree(estimator, expected)
@@ -64,10 +102,10 @@ def to_forest(value: object, n_bytes: int) -> SavedForest:
         left -= tree.probability.nbytes
         if left < 0:  # a pickle can name one tree a million times
             raise RefusedError(f"tree {number}: it shares its values with another tree")
-        trees.append(tree)
         versions.add(version)
+    trees = SavedTrees(list(estimators), expected)
     return SavedForest(
-        classes, expected.n_features, _feature_names(value), tuple(trees), frozenset(versions)
+        classes, expected.n_features, _feature_names(value), trees, frozenset(versions)
     )
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from lcclassify.legacy.records import RefusedError
 
-MAX_FOREST_BYTES = 2 * 1024**3  # the largest published models have some 2 GB in all their files
+MAX_FOREST_BYTES = 2 * 1024**3
 MAX_LIST_BYTES = 16 * 1024**2
+ONE_FILE = "hierarchical_random_forest_model.pkl"
+MAX_ONE_FILE_BYTES = 4 * 1024**3  # the largest one published has 1.7 GB
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +21,18 @@ class Layout:
     top: str  # the forest of the first level, or the only one
     children: Mapping[str, str]  # node -> file of its forest, in the order of the output columns
     list_per_node: bool = False  # the feature list is a dict: "top" or node in lower case -> list
+    zero_above: float | None = 1e32  # values above were 0 to the model; None: it took them all
+
+    @property
+    def is_one_file(self) -> bool:
+        """Whether all parts of the model are in the same file."""
+        return self.feature_list == self.top
 
     @property
     def size_limits(self) -> dict[str, int]:
         """File name -> largest size accepted, in bytes."""
+        if self.is_one_file:
+            return {self.top: MAX_ONE_FILE_BYTES}
         forests = (self.top, *self.children.values())
         return {self.feature_list: MAX_LIST_BYTES} | dict.fromkeys(forests, MAX_FOREST_BYTES)
 
@@ -68,6 +78,14 @@ LAYOUTS = (
         feature_list="feature_list.pkl",
         top="baseline_rf.pkl",
         children={},
+    ),
+    Layout(
+        name="ztf-2",
+        survey="ztf-forced",
+        feature_list=ONE_FILE,
+        top=ONE_FILE,
+        children=dict.fromkeys(("stochastic", "periodic", "transient"), ONE_FILE),
+        zero_above=None,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""read_forest: a folder or an archive of pickles in, a checked HierarchicalForest out."""
+"""read_forest: a folder, an archive or a file of pickles in, a checked HierarchicalForest out."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -10,12 +10,13 @@ from typing import TypeVar
 from lcclassify.errors import ModelError
 from lcclassify.forest import Forest, HierarchicalForest
 from lcclassify.legacy.classes import check_children, check_leaves, check_top
-from lcclassify.legacy.forests import FOREST_NAMES, SavedForest, to_forest
+from lcclassify.legacy.forests import FOREST_NAMES, to_forest
 from lcclassify.legacy.layouts import Layout, choose_layout
 from lcclassify.legacy.names import NAME_LIST_NAMES, to_names
 from lcclassify.legacy.pickles import read_pickle
 from lcclassify.legacy.records import RefusedError, brief
 from lcclassify.legacy.sources import Source, describe_files, open_source, source_files_digest
+from lcclassify.legacy.whole import WHOLE_NAMES, Whole, to_whole
 
 Value = TypeVar("Value")
 Names = tuple[str, ...]
@@ -25,23 +26,28 @@ Names = tuple[str, ...]
 class LegacyForest:
     """A published forest, and where its parts came from."""
 
-    layout: str  # "ztf-1.0", "ztf-1.1", "elasticc" or "ztf-baseline"
+    layout: str  # "ztf-1.0", "ztf-1.1", "elasticc", "ztf-baseline" or "ztf-2"
     forest: HierarchicalForest
     features: Names  # those of the top forest, then what each child adds: stochastic, periodic, ...
     files: Mapping[str, str]  # file name -> SHA-256 of its bytes, in hexadecimal
     saved_with: Mapping[str, str]  # package -> version, as far as the files say
+    zero_above: float | None  # its values above this were 0 to the model; None: it took them all
 
 
 def read_forest(source: Path) -> LegacyForest:
-    """Read a published model: a folder or, by its content, a tar archive.
+    """Read a published model: a folder or, by its content, a tar archive or one pickle.
 
     Nothing in the files is run and nothing is written to disk. ModelError if they are not whole
-    and sound, with the file, the tree and the node concerned.
+    and sound, with the file, the tree and the node concerned. The trees stay in the bytes of the
+    files, which are held in memory, and become arrays only when they are asked for.
     """
     with _about(source):
         opened = open_source(source)
     files = _Files(source, opened)
     layout = files.layout()
+    if layout.is_one_file:
+        whole = files.read(layout.top, WHOLE_NAMES, lambda value, n: to_whole(value, n, layout))
+        return _legacy(layout, files, whole)
     lists = files.read(layout.feature_list, NAME_LIST_NAMES, lambda value, _: _lists(value, layout))
     versions: set[str] = set()
 
@@ -50,7 +56,7 @@ def read_forest(source: Path) -> LegacyForest:
             saved = to_forest(value, n_bytes)
             _check_classes(layout, node, saved.classes)
             versions.update(saved.versions)
-            return _with_features(saved, lists[node])
+            return saved.with_features(lists[node])
 
         return files.read(name, FOREST_NAMES, interpret)
 
@@ -58,12 +64,19 @@ def read_forest(source: Path) -> LegacyForest:
     children = {node: read(node, name) for node, name in layout.children.items()}
     with _about(source):
         check_leaves(layout.survey, [part.classes for part in (children or {"": root}).values()])
+    features = tuple(dict.fromkeys(name for names in lists.values() for name in names))
+    forest = HierarchicalForest(root, children)
+    return _legacy(layout, files, Whole(forest, features, frozenset(versions)))
+
+
+def _legacy(layout: Layout, files: "_Files", whole: Whole) -> LegacyForest:
     return LegacyForest(
         layout=layout.name,
-        forest=HierarchicalForest(root, children),
-        features=tuple(dict.fromkeys(name for names in lists.values() for name in names)),
+        forest=whole.forest,
+        features=whole.features,
         files=files.digests,
-        saved_with={"scikit-learn": ", ".join(sorted(versions))},
+        saved_with={"scikit-learn": ", ".join(sorted(whole.versions))},
+        zero_above=layout.zero_above,
     )
 
 
@@ -96,9 +109,10 @@ class _Files:
         interpret: Callable[[object, int], Value],
     ) -> Value:
         """What ``interpret`` makes of one pickle and its size in bytes."""
-        with _about(self.source / name):
+        place = self.opened.place(name)
+        with _about(place):
             data = self.opened.read(name)
-            self.digests[name] = hashlib.sha256(data).hexdigest()
+            self.digests[place.name] = hashlib.sha256(data).hexdigest()
             return interpret(read_pickle(data, allowed), len(data))
 
 
@@ -131,13 +145,3 @@ def _check_classes(layout: Layout, node: str, classes: Names) -> None:
         check_children(layout.survey, node, classes)
     elif layout.children:
         check_top(classes, layout.children)
-
-
-def _with_features(saved: SavedForest, features: Names) -> Forest:
-    if saved.n_features != len(features):
-        raise RefusedError(
-            f"it takes {saved.n_features} features, its feature list has {len(features)}"
-        )
-    if saved.feature_names not in (None, features):
-        raise RefusedError("feature_names_in_ differs from its feature list")
-    return Forest(saved.classes, features, saved.trees)

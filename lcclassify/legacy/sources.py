@@ -1,4 +1,4 @@
-"""Where the files of a published model come from: a folder or an archive."""
+"""Where the files of a published model come from: a folder, an archive, or one file."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,7 +8,13 @@ from typing import Protocol
 from lcclassify.digest import file_digest
 from lcclassify.errors import os_reason
 from lcclassify.legacy.archives import is_archive, read_members
-from lcclassify.legacy.layouts import MAX_FOREST_BYTES, SIZE_LIMITS, what_is_missing
+from lcclassify.legacy.layouts import (
+    MAX_FOREST_BYTES,
+    MAX_ONE_FILE_BYTES,
+    ONE_FILE,
+    SIZE_LIMITS,
+    what_is_missing,
+)
 from lcclassify.legacy.pickles import read_pickle
 from lcclassify.legacy.records import Record, RefusedError, brief, brief_name
 
@@ -25,6 +31,10 @@ class Source(Protocol):
 
     def read(self, name: str, /) -> bytes:
         """Bytes of one of them, asked for once."""
+        ...
+
+    def place(self, name: str, /) -> Path:
+        """Where one of them is, for people."""
         ...
 
 
@@ -47,11 +57,16 @@ class Folder:
         except OSError as error:
             raise RefusedError(f"cannot be read: {os_reason(error)}") from None
 
+    def place(self, name: str, /) -> Path:
+        """The file."""
+        return self.path / name
+
 
 @dataclass(frozen=True, slots=True)
 class Archive:
     """Files of an archive, all in memory; each can be read once and is then forgotten."""
 
+    path: Path
     contents: dict[str, bytes]
 
     @property
@@ -63,9 +78,34 @@ class Archive:
         """Bytes of one file, once."""
         return self.contents.pop(name)
 
+    def place(self, name: str, /) -> Path:
+        """The file, as if the archive were a folder."""
+        return self.path / name
+
+
+@dataclass(frozen=True, slots=True)
+class OneFile:
+    """A whole model in one file, whatever the file is called."""
+
+    path: Path
+    content: bytes
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The name that such a file is published under."""
+        return frozenset({ONE_FILE})
+
+    def read(self, _name: str, /) -> bytes:
+        """Its bytes."""
+        return self.content
+
+    def place(self, _name: str, /) -> Path:
+        """The file."""
+        return self.path
+
 
 def open_source(path: Path) -> Source:
-    """Open a folder or, by its content, an archive; refuses anything else with what it is."""
+    """Open a folder or, by its content, an archive or one file; refuses others with what it is."""
     try:
         if path.is_dir():
             pickles = (entry for entry in path.iterdir() if entry.suffix == ".pkl")
@@ -75,16 +115,27 @@ def open_source(path: Path) -> Source:
         if not path.is_file():
             raise RefusedError("is neither a folder nor a file")
         if is_archive(path):
-            return Archive(read_members(path, SIZE_LIMITS))
-        if path.stat().st_size > MAX_FOREST_BYTES:
+            return Archive(path, read_members(path, SIZE_LIMITS))
+        if path.stat().st_size > MAX_ONE_FILE_BYTES:
             raise RefusedError("is too large to be one pickle, and not an archive")
-        missing = what_is_missing(frozenset({path.name}))
-        raise RefusedError(
-            f"is one file, {describe(path.read_bytes())}; a model is a folder or a tar archive. "
-            f"It {missing}"
-        )
+        content = path.read_bytes()
     except OSError as error:
         raise RefusedError(f"cannot be read: {os_reason(error)}") from None
+    if not _is_whole(content):
+        raise RefusedError(
+            f"is one file, {describe(content)}; a model is a folder, a tar archive or a dict with "
+            f"its forests. It {what_is_missing(frozenset({path.name}))}"
+        )
+    return OneFile(path, content)
+
+
+def _is_whole(content: bytes) -> bool:
+    """Whether a pickle has the form of a whole model, sound or not."""
+    try:
+        value = read_pickle(content, None)
+    except RefusedError:
+        return False
+    return isinstance(value, dict) and "model" in value
 
 
 def source_files_digest(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Hierarchical forests: one matrix, one forest below the root and below each inner node."""
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -13,18 +14,21 @@ from lcclassify.prediction import Prediction
 from lcclassify.predictors import packed
 from lcclassify.status import Problem, Status
 
-MISSING_RULE = {"value": -999.0, "above": 1e32, "above_becomes": 0.0}  # what ``packed.keys`` does
+# What a manifest may say on missing values, and the limit that ``packed.keys`` then takes.
+MISSING_RULES = (
+    ({"value": -999.0, "above": 1e32, "above_becomes": 0.0}, 1e32),
+    ({"value": -999.0}, math.inf),
+)
 
 
 class ForestPredictor:
     """P(node | parent) by averaging trees; equal to scikit-learn's answers bit for bit."""
 
     def __init__(self, bundle: ModelBundle, *, min_coverage: float = 1.0, threads: int = 1) -> None:
-        if bundle.manifest.get("missing") != MISSING_RULE:
-            raise ModelError(f"model {bundle.path}: unknown rule for missing values")
         self.bundle = bundle
         self.min_coverage = min_coverage
         self.threads = threads
+        self._zero_above = _zero_above(bundle)
         self._forests = _load_forests(bundle)
         self._match = lru_cache(maxsize=8)(self._match_columns)
         self._self_test()
@@ -33,11 +37,12 @@ class ForestPredictor:
         """Answer every object of the batch. InputError if the columns cover too few features."""
         names = batch.features.column_names
         matrix = feature_matrix(batch.features, self._match(tuple(names)))
-        conditional, too_low = self._conditional(matrix)
+        conditional, outside = self._conditional(matrix)
         problems = dict(batch.problems)
-        for row in np.flatnonzero(too_low >= 0):
-            feature = self.bundle.features[too_low[row]].name
-            reason = f"{feature} = {matrix[row, too_low[row]]:g} is below the range of float32"
+        for row in np.flatnonzero(outside >= 0):
+            feature, value = self.bundle.features[outside[row]].name, matrix[row, outside[row]]
+            side = "below" if value < 0 else "above"
+            reason = f"{feature} = {value:g} is {side} the range of float32"
             problems.setdefault(int(row), Problem(Status.INVALID_FEATURES, reason))
         conditional[list(problems)] = np.nan
         return Prediction(batch, self.bundle, conditional, problems)
@@ -50,11 +55,11 @@ class ForestPredictor:
         return receipt
 
     def _conditional(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        keys, too_low = packed.keys(matrix)
+        keys, outside = packed.keys(matrix, self._zero_above)
         conditional = np.empty((len(matrix), len(self.bundle.taxonomy.nodes)))
         for children, forest in self._forests:
             conditional[:, children] = packed.predict(forest, keys, self.threads)
-        return conditional, too_low
+        return conditional, outside
 
     def _self_test(self) -> None:
         rows, expected = self.bundle.array("golden_rows"), self.bundle.array("golden_answers")
@@ -87,6 +92,13 @@ def _float64(table: pa.Table, name: str) -> pa.Array:
         return array.cast(pa.float64(), safe=False)
     except pa.ArrowException as error:
         raise InputError(f"column {name!r} holds {array.type}, not numbers: {error}") from None
+
+
+def _zero_above(bundle: ModelBundle) -> float:
+    for rule, limit in MISSING_RULES:
+        if bundle.manifest.get("missing") == rule:
+            return limit
+    raise ModelError(f"model {bundle.path}: unknown rule for missing values")
 
 
 def _load_forests(bundle: ModelBundle) -> list[tuple[np.ndarray, packed.PackedForest]]:

@@ -58,7 +58,7 @@ prefetch: Any = intrinsic(_prefetch)
 
 
 @compiled
-def order_keys(matrix: np.ndarray, keys: np.ndarray, bad: np.ndarray) -> None:
+def order_keys(matrix: np.ndarray, zero_above: float, keys: np.ndarray, bad: np.ndarray) -> None:
     """Fill ``keys`` (N, D + 1) int32 and ``bad`` (N,) int64 from ``matrix`` (N, D) float64."""
     for row in range(matrix.shape[0]):
         keys[row, 0] = np.int32(-(2**31))
@@ -67,10 +67,10 @@ def order_keys(matrix: np.ndarray, keys: np.ndarray, bad: np.ndarray) -> None:
             value = matrix[row, column]
             if not abs(value) < np.inf:  # NaN too
                 value = -999.0
-            if value > 1e32:
+            if value > zero_above:
                 value = 0.0
             single = np.float32(np.float32(value) + np.float32(0))  # -0.0 + 0.0 is 0.0
-            if single == -np.inf and bad[row] < 0:
+            if abs(single) == np.inf and bad[row] < 0:
                 bad[row] = column
             bits = single.view(np.int32)
             keys[row, column + 1] = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))

@@ -141,18 +141,19 @@ def check(forest: PackedForest, n_columns: int, n_classes: int) -> None:
         raise ModelError(f"tree {tree}: node {fault - trees[tree]} is corrupted")
 
 
-def keys(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Order keys of a batch, and where a value is too low for a float32.
+def keys(matrix: np.ndarray, zero_above: float = 1e32) -> tuple[np.ndarray, np.ndarray]:
+    """Order keys of a batch, and where a value is outside the range of float32.
 
     ``matrix`` is (N, D) float64; NaN and infinities are missing and become -999, values above
-    1e32 become 0. Returns (N, D + 1) int32 and, per row, the first column with a value that only
-    fits as -inf, or -1. (N,) int64
+    ``zero_above`` become 0. Returns (N, D + 1) int32 and, per row, the first column with a value
+    that only fits as an infinity, or -1. (N,) int64
     """
     from lcclassify.predictors import kernels
 
     result = np.empty((matrix.shape[0], matrix.shape[1] + 1), np.int32)
     bad = np.empty(matrix.shape[0], np.int64)
-    kernels.order_keys(_read_only(np.ascontiguousarray(matrix, np.float64)), result, bad)
+    values = _read_only(np.ascontiguousarray(matrix, np.float64))
+    kernels.order_keys(values, float(zero_above), result, bad)
     return result, bad
 
 

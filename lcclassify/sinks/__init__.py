@@ -44,22 +44,62 @@ def _json_lines(path: Path, force: bool) -> Sink:
     return FileSink(path, JsonLinesFormat, force=force)
 
 
+def _avro(path: Path, force: bool) -> Sink:
+    from lcclassify.sinks.avro import AvroFormat
+    from lcclassify.sinks.file import FileSink
+
+    return FileSink(path, AvroFormat, force=force)
+
+
+def _votable(path: Path, force: bool) -> Sink:
+    from lcclassify.sinks.astro import VoTableFormat
+    from lcclassify.sinks.file import FileSink
+
+    return FileSink(path, VoTableFormat, force=force)
+
+
+def _ecsv(path: Path, force: bool) -> Sink:
+    from lcclassify.sinks.astro import EcsvFormat
+    from lcclassify.sinks.file import FileSink
+
+    return FileSink(path, EcsvFormat, force=force)
+
+
 SINKS: dict[str, Callable[[Path, bool], Sink]] = {
     ".parquet": _parquet,
     ".csv": _csv,
     ".jsonl": _json_lines,
+    ".avro": _avro,
+    ".vot": _votable,
+    ".votable": _votable,
+    ".ecsv": _ecsv,
 }
+DATABASES = (".sqlite", ".db")
+NESTED = (".avro", ".parquet")  # take records inside records
+
+
+def is_database(to: str) -> bool:
+    """Whether results go into a table, which takes a row per object and class (``tidy``)."""
+    return "://" in to or Path(to).suffix in DATABASES
 
 
 def open_sink(to: str, *, force: bool = False) -> Sink:
-    """Open the file named, by its suffix; - is standard output, as JSON Lines. OutputError."""
+    """Open the file named, by its suffix, or the database; - is standard output, as JSON Lines.
+
+    A database keeps what it has; ``force`` replaces a file. OutputError if it cannot be written.
+    """
     if to == "-":
         from lcclassify.sinks.stdout import StdoutSink
 
         return StdoutSink()
+    if is_database(to):
+        from lcclassify.sinks.sql import SqlSink
+
+        return SqlSink(to)
     path = Path(to)
     if path.suffix not in SINKS:
-        raise OutputError(f"cannot write to {to!r}: choose a suffix from {', '.join(SINKS)} or -")
+        suffixes = ", ".join([*SINKS, *DATABASES])
+        raise OutputError(f"cannot write to {to!r}: choose a suffix from {suffixes} or -")
     if os.path.isdir(path):
         raise OutputError(f"cannot write to {to}: it is a folder")
     if os.path.lexists(path) and not force:

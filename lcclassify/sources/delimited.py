@@ -4,14 +4,15 @@ import io
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.csv
 
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
-from lcclassify.sources.columns import check_ids, decode_text, is_number, number_table
+from lcclassify.sources.columns import decode_text, is_number, number_table
+from lcclassify.sources.places import Place
 from lcclassify.status import Problem, Status
 
 BLOCK = 1 << 22  # bytes parsed at a time
@@ -22,7 +23,7 @@ class CsvPart:
 
     n_rows = None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         self._bad: deque[pyarrow.csv.InvalidRow] = deque()  # in file order
         check_encoding(path)
@@ -41,7 +42,8 @@ class CsvPart:
         for name in (id_name, *columns):
             if self._names.count(name) > 1:
                 raise InputError(f"{self.path}: column {name!r} is there twice")
-        wanted = list(dict.fromkeys((id_name, *columns)))
+        inside = [name for name in (id_name, *columns) if name in self.columns]
+        wanted = list(dict.fromkeys(inside))
         first = 2  # number of the next row; the names are row 1
         with self._open(wanted) as reader:
             for rows in self._blocks(reader):
@@ -86,15 +88,18 @@ class CsvPart:
         if n_bad:
             rows = rows.take(pa.nulls(n_bad, pa.int64()))
         values = {}
-        for name in dict.fromkeys((id_name, *columns)):
+        for name in rows.schema.names:
             values[name], undecoded = decode_text(rows[name])
             for row in undecoded:
                 reason = f"{name} = {values[name][row].as_py()!r:.60} is not UTF-8"
                 problems.setdefault(row, Problem(Status.INVALID_RECORD, reason))
-        check_ids(values[id_name], problems)
         features = {name: values[name] for name in columns}
+        if id_name in values:
+            object_id = values[id_name]
+        else:
+            object_id = self.path.key_column(id_name, rows.num_rows)
         return Batch(
-            object_id=values[id_name],
+            object_id=object_id,
             id_name=id_name,
             features=number_table(features, problems, rows.num_rows),
             problems=problems,
@@ -109,32 +114,38 @@ class CsvPart:
         reason = f"row {row.number} has {row.actual_columns} fields, not {row.expected_columns}"
         return Problem(Status.INVALID_RECORD, reason)
 
-    def _open(self, columns: Sequence[str] | None = None) -> pyarrow.csv.CSVStreamingReader:
+    @contextmanager
+    def _open(
+        self, columns: Sequence[str] | None = None
+    ) -> Iterator[pyarrow.csv.CSVStreamingReader]:
         """A reader: of the named columns as bytes, or of all columns with their likely types."""
         self._bad.clear()
         as_bytes = {name: pa.binary() for name in columns or ()}
-        try:
-            return pyarrow.csv.open_csv(
-                _whole_line(self.path),
-                read_options=pyarrow.csv.ReadOptions(block_size=BLOCK, use_threads=False),
-                parse_options=pyarrow.csv.ParseOptions(
-                    newlines_in_values=True, invalid_row_handler=self._skip
-                ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=columns, column_types=as_bytes
-                ),
-            )
-        except (pa.ArrowException, UnicodeDecodeError) as error:
-            raise InputError(f"{self.path} is not a CSV file: {_first_line(error)}") from None
+        with _whole_line(self.path) as stream:
+            try:
+                reader = pyarrow.csv.open_csv(
+                    stream,
+                    read_options=pyarrow.csv.ReadOptions(block_size=BLOCK, use_threads=False),
+                    parse_options=pyarrow.csv.ParseOptions(
+                        newlines_in_values=True, invalid_row_handler=self._skip
+                    ),
+                    convert_options=pyarrow.csv.ConvertOptions(
+                        include_columns=columns, column_types=as_bytes
+                    ),
+                )
+            except (pa.ArrowException, UnicodeDecodeError) as error:
+                raise InputError(f"{self.path} is not a CSV file: {_first_line(error)}") from None
+            with reader:
+                yield reader
 
     def _skip(self, row: pyarrow.csv.InvalidRow) -> str:
         self._bad.append(row)
         return "skip"
 
 
-def check_encoding(path: Path) -> None:
+def check_encoding(path: Place) -> None:
     """Refuse what cannot be text in UTF-8: compressed, binary or UTF-16 files. InputError."""
-    with path.open("rb") as file:
+    with path.open_stream() as file:
         start = file.read(4096)
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{path} is UTF-16; save it as UTF-8")
@@ -144,11 +155,16 @@ def check_encoding(path: Path) -> None:
         raise InputError(f"{path} is not text: it holds zero bytes")
 
 
-def _whole_line(path: Path) -> Path | io.BytesIO:
-    """The file, or its content if it is one line of names without an end, which Arrow refuses."""
-    if path.stat().st_size < BLOCK and (content := path.read_bytes()) and b"\n" not in content:
-        return io.BytesIO(content + b"\n")
-    return path
+@contextmanager
+def _whole_line(path: Place) -> Iterator[pa.NativeFile | io.BytesIO]:
+    """The file; one line of names without an end, which Arrow refuses, gets one."""
+    with path.open_stream() as stream:
+        start = stream.read(BLOCK)
+    if start and len(start) < BLOCK and b"\n" not in start:
+        yield io.BytesIO(start + b"\n")
+    else:
+        with path.open_stream() as stream:
+            yield stream
 
 
 def _kind(kind: pa.DataType) -> pa.DataType:

@@ -1,21 +1,21 @@
-"""FileSource: features in Parquet, CSV or JSON Lines files, in their order."""
+"""FileSource: features in Parquet, CSV, JSON Lines or Avro files, in their order."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from glob import glob, has_magic
-from pathlib import Path
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Protocol, Self
 
 import pyarrow as pa
 
 from lcclassify.batch import Batch
-from lcclassify.errors import InputError, os_reason
+from lcclassify.errors import InputError
 from lcclassify.features import some_of
-from lcclassify.sources.columns import check_readable, is_number
+from lcclassify.sources.avro import AvroPart
+from lcclassify.sources.columns import check_ids, check_readable, is_number
 from lcclassify.sources.delimited import CsvPart
 from lcclassify.sources.jsonl import JsonLinesPart
 from lcclassify.sources.parquet import ParquetPart
+from lcclassify.sources.places import Place, find_places
 
 ID_NAMES = ("oid", "aid", "objectId", "object_id", "diaObjectId", "SNID", "id")
 
@@ -24,8 +24,8 @@ class Part(Protocol):
     """One file."""
 
     @property
-    def path(self) -> Path:
-        """The file."""
+    def path(self) -> Place:
+        """Where the file is."""
 
     @property
     def columns(self) -> Mapping[str, pa.DataType]:
@@ -42,12 +42,13 @@ class Part(Protocol):
         """The rows in order, at most ``size`` at a time. InputError where the file is damaged."""
 
 
-FORMATS: dict[str, Callable[[Path], Part]] = {
+FORMATS: dict[str, Callable[[Place], Part]] = {
     ".parquet": ParquetPart,
     ".pq": ParquetPart,
     ".csv": CsvPart,
     ".jsonl": JsonLinesPart,
     ".ndjson": JsonLinesPart,
+    ".avro": AvroPart,
 }
 
 
@@ -75,13 +76,23 @@ class FileSet:
         counts = [part.n_rows for part in self.parts if part.n_rows is not None]
         return sum(counts) if len(counts) == len(self.parts) else None
 
+    @property
+    def keys(self) -> list[str]:
+        """The keys of ``key=value`` folders that every file lies in and no file has as a column."""
+        return [
+            key
+            for key in self.parts[0].path.keys
+            if all(key in part.path.keys and key not in part.columns for part in self.parts)
+        ]
+
 
 def open_files(inputs: Sequence[str], id_name: str | None = None) -> FileSet:
-    """Look at files, folders and globs. InputError if there is none or one cannot be read."""
-    parts = tuple(_open(path) for pattern in inputs for path in _expand(pattern))
+    """Look at files, folders, globs and URLs. InputError if there is none or one is unreadable."""
+    places = [place for pattern in inputs for place in find_places(pattern, FORMATS)]
+    parts = tuple(_open(places))
     if id_name is None:
         id_name = _find_id(parts)
-    types = {part.path: part.id_type(id_name) for part in parts}
+    types = {part.path: _id_type(part, id_name) for part in parts}
     if len(set(types.values())) > 1:
         found = ", ".join(f"{kind} in {path}" for path, kind in types.items())
         raise InputError(f"column {id_name!r} is not of one type: {found}")
@@ -96,6 +107,7 @@ class FileSource:
 
     def __init__(self, files: FileSet, columns: Sequence[str], batch_size: int = 5000) -> None:
         self.files = files
+        self._keys = files.keys
         self.columns = list(dict.fromkeys(columns))
         self.batch_size = batch_size
         for part in files.parts:
@@ -114,56 +126,48 @@ class FileSource:
         for part in self.files.parts:
             for batch in part.batches(self.files.id_name, self.columns, self.batch_size):
                 empty = False
-                yield batch
+                yield self._complete(batch, part)
         if empty:
             name = self.files.id_name
-            yield Batch(
-                object_id=pa.array([], self.files.parts[0].id_type(name)),
+            first = self.files.parts[0]
+            none = Batch(
+                object_id=pa.array([], _id_type(first, name)),
                 id_name=name,
                 features=pa.table({column: pa.array([], pa.float64()) for column in self.columns}),
             )
+            yield self._complete(none, first)
+
+    def _complete(self, batch: Batch, part: Part) -> Batch:
+        context = {name: batch.context[name] for name in batch.context.column_names}
+        context |= {key: part.path.key_column(key, len(batch)) for key in self._keys}
+        problems = dict(batch.problems)
+        check_ids(batch.object_id, problems)
+        return replace(batch, context=pa.table(context), problems=problems)
 
     def commit(self) -> None:
         """Files stay as they are: there is nothing to acknowledge."""
 
 
-def _expand(pattern: str) -> list[Path]:
-    if not pattern:
-        raise InputError("the name of an input is empty")
-    path = Path(pattern)
-    if os.path.isdir(path):
-        found = sorted(file for file in path.rglob("*") if _is_data(file, path))
-    elif not os.path.exists(path) and has_magic(pattern):
-        found = sorted(map(Path, glob(pattern, recursive=True)))
-    else:
-        return [path]
-    if not found:
-        raise InputError(f"{pattern}: no {', '.join(FORMATS)} file there")
-    return found
+def _open(places: Sequence[Place]) -> Iterator[Part]:
+    """A part for each file; one for all the Avro files that follow each other in a folder.
+
+    A file of Avro is often a single message, which need not have all the names that others have.
+    """
+    for (suffix, _), run in groupby(places, key=lambda place: (place.suffix, place.keys)):
+        if suffix == ".avro":
+            yield AvroPart(*run)
+        else:
+            yield from map(FORMATS[suffix], run)
 
 
-def _is_data(file: Path, folder: Path) -> bool:
-    hidden = any(part[0] in "._" for part in file.relative_to(folder).parts)
-    return file.suffix in FORMATS and file.is_file() and not hidden
-
-
-def _open(path: Path) -> Part:
-    if path.suffix not in FORMATS:
-        raise InputError(f"{path}: cannot tell its format; known suffixes: {', '.join(FORMATS)}")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise InputError(f"{path} is not an ordinary file")
-    if not str(path).isprintable():
-        raise InputError(f"{str(path)!r}: its name cannot be printed; rename the file")
-    try:
-        path.open("rb").close()  # what the system says of it, before a library does
-        return FORMATS[path.suffix](path)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {os_reason(error)}") from None
+def _id_type(part: Part, name: str) -> pa.DataType:
+    in_folder = name in part.path.keys and name not in part.columns
+    return pa.string() if in_folder else part.id_type(name)
 
 
 def _find_id(parts: Sequence[Part]) -> str:
     for name in ID_NAMES:
-        if all(name in part.columns for part in parts):
+        if all(name in part.columns or name in part.path.keys for part in parts):
             return name
     there = some_of(list(parts[0].columns))
     raise InputError(

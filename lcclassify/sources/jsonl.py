@@ -3,16 +3,17 @@
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
-from lcclassify.sources.columns import check_ids, number_table
+from lcclassify.sources.columns import number_table
 from lcclassify.sources.delimited import check_encoding
-from lcclassify.sources.parquet import FEATURES, HEADERS
+from lcclassify.sources.parquet import FEATURES
+from lcclassify.sources.places import Place
+from lcclassify.sources.records import flatten, id_array, is_int64, number_array
 from lcclassify.status import Problem, Status
 
 
@@ -25,15 +26,15 @@ class JsonLinesPart:
 
     n_rows = None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         check_encoding(path)
         kinds: dict[str, set[type]] = {}  # of the values that are not null
         self._has_nested = False
-        with path.open("rb") as file:
+        with path.open_buffered() as file:
             for _, record in _records(file):
                 self._has_nested |= isinstance((record or {}).get(FEATURES), dict)
-                for name, value in _flat(record or {}).items():
+                for name, value in flatten(record or {}).items():
                     kinds.setdefault(name, set()).update(() if value is None else (_kind(value),))
         if not kinds:
             raise InputError(f"{path} is not JSON Lines: none of its lines is an object")
@@ -48,16 +49,20 @@ class JsonLinesPart:
 
     def batches(self, id_name: str, columns: Sequence[str], size: int) -> Iterator[Batch]:
         """The lines in order, at most ``size`` at a time. A line that is no object is a problem."""
-        id_type = self.id_type(id_name)
-        with self.path.open("rb") as file:
+        id_type = self.id_type(id_name) if id_name in self.columns else None
+        with self.path.open_buffered() as file:
             lines = _records(file)
             while rows := list(islice(lines, size)):
                 problems: dict[int, Problem] = {}
                 records = [self._read(row, *line, problems) for row, line in enumerate(rows)]
-                ids = [_id(row, r.get(id_name), id_type, problems) for row, r in enumerate(records)]
-                values = {name: _column(name, records, problems) for name in columns}
-                object_id = pa.array(ids, id_type)
-                check_ids(object_id, problems)
+                if id_type:
+                    object_id = id_array([r.get(id_name) for r in records], id_type, problems)
+                else:
+                    object_id = self.path.key_column(id_name, len(rows))
+                values = {
+                    name: number_array(name, [r.get(name) for r in records], problems)
+                    for name in columns
+                }
                 yield Batch(
                     object_id=object_id,
                     id_name=id_name,
@@ -77,7 +82,7 @@ class JsonLinesPart:
             return {}
         if self._has_nested and not isinstance(record.get(FEATURES), dict):
             problems[row] = Problem(Status.MISSING_FEATURES, "the object has no features")
-        return _flat(record)
+        return flatten(record)
 
 
 def _records(lines: Iterator[bytes]) -> Iterator[tuple[int, dict[str, Any] | None]]:
@@ -91,23 +96,11 @@ def _records(lines: Iterator[bytes]) -> Iterator[tuple[int, dict[str, Any] | Non
             yield number, record if isinstance(record, dict) else None
 
 
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    """Features and header beside the record's own values, in order of precedence."""
-    nested = {name: record[name] for name in (FEATURES, *HEADERS) if name in record}
-    values = {name: value for name, value in record.items() if name not in nested}
-    header: dict[str, Any] = {}
-    for name in HEADERS:
-        if isinstance(nested.get(name), dict):
-            header |= nested[name]
-    features = nested.get(FEATURES)
-    return (features if isinstance(features, dict) else {}) | values | header
-
-
 def _kind(value: Any) -> type:
     """``int`` for what fits 64 bits, float for other numbers, str for all else."""
-    if isinstance(value, bool) or (isinstance(value, int) and not -(2**63) <= value < 2**63):
-        return float
-    return type(value) if isinstance(value, int | float) else str
+    if is_int64(value):
+        return int
+    return float if isinstance(value, int | float) else str
 
 
 def _column_type(kinds: set[type]) -> pa.DataType:
@@ -117,42 +110,3 @@ def _column_type(kinds: set[type]) -> pa.DataType:
     if str in kinds:
         return pa.string()
     return pa.int64() if kinds == {int} else pa.float64()
-
-
-def _id(row: int, value: Any, kind: pa.DataType, problems: dict[int, Problem]) -> Any:
-    """An id of the type, or None and a problem. A missing one is told by ``check_ids``."""
-    if value is None or pa.types.is_int64(kind):
-        return value
-    if isinstance(value, str | int) and not isinstance(value, bool) and _is_text(str(value)):
-        return str(value)
-    problems.setdefault(row, Problem(Status.INVALID_RECORD, f"{value!r:.60} is no id"))
-    return None
-
-
-def _is_text(text: str) -> bool:
-    """Whether a text can be written: JSON can spell halves of characters."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _column(name: str, records: Sequence[dict[str, Any]], problems: dict[int, Problem]) -> pa.Array:
-    values = [record.get(name) for record in records]
-    try:
-        return pa.array(values, pa.float64())
-    except (pa.ArrowException, TypeError, OverflowError):
-        return pa.array([_number(name, row, v, problems) for row, v in enumerate(values)])
-
-
-def _number(name: str, row: int, value: Any, problems: dict[int, Problem]) -> str | None:
-    """A value as text, which ``number_table`` reads as it reads that of a CSV file."""
-    if value is None or (isinstance(value, str) and _is_text(value)):
-        return value
-    if isinstance(value, int | float):
-        return repr(float(value)) if abs(value) < 2**1023 else str(value)
-    problems.setdefault(
-        row, Problem(Status.INVALID_FEATURES, f"{name} = {value!r:.60} is not a number")
-    )
-    return None

@@ -1,7 +1,6 @@
 """Parquet files: flat columns, or features and header in structs."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,13 +8,15 @@ import pyarrow.parquet as pq
 
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
-from lcclassify.sources.columns import check_id_type, check_ids, number_table
+from lcclassify.sources.columns import check_id_type, number_table
+from lcclassify.sources.places import Place
 from lcclassify.status import Problem, Status
 
 FEATURES = "features"  # a struct of features; null: the object has none
 HEADERS = ("diaObject", "diaobject")  # a struct of ELAsTiCC header values
 Places = dict[str, tuple[tuple[str, ...], pa.DataType]]
 BUFFER = 1 << 18  # bytes read ahead per column: memory stays flat however large a row group is
+FAR_BUFFER = 1 << 20  # bytes of one request: each takes its time, whatever its size
 
 
 class ParquetPart:
@@ -24,10 +25,10 @@ class ParquetPart:
     The header's struct wins over a column of the same name, that over the features' struct.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         try:
-            with pq.ParquetFile(path) as file:
+            with path.open_file() as opened, pq.ParquetFile(opened) as file:
                 self._schema, self.n_rows = file.schema_arrow, file.metadata.num_rows
         except pa.ArrowInvalid as error:
             raise InputError(f"{path} is not a Parquet file: {error}") from None
@@ -41,25 +42,34 @@ class ParquetPart:
     def batches(self, id_name: str, columns: Sequence[str], size: int) -> Iterator[Batch]:
         """The rows in order, at most ``size`` at a time."""
         places = {name: self._places[name][0] for name in columns}
-        self._check_once([id_name, *columns])
-        paths = {".".join(place) for place in (self._places[id_name][0], *places.values())}
-        id_type = self.id_type(id_name)
+        ids = self._places[id_name][0] if id_name in self._places else None
+        self._check_once([*columns, *([id_name] if ids else [])])
+        paths = {".".join(place) for place in (ids, *places.values()) if place}
         try:
-            with pq.ParquetFile(self.path, buffer_size=BUFFER, pre_buffer=False) as file:
+            with (
+                self.path.open_file() as opened,
+                pq.ParquetFile(
+                    opened,
+                    buffer_size=BUFFER if self.path.is_local else FAR_BUFFER,
+                    pre_buffer=False,
+                ) as file,
+            ):
                 for rows in file.iter_batches(size, columns=sorted(paths)):
                     problems: dict[int, Problem] = {}
                     values = {name: _field(rows, place) for name, place in places.items()}
                     if any(len(place) == 2 and place[0] == FEATURES for place in places.values()):
                         no_features(rows[FEATURES], problems)
-                    ids = _field(rows, self._places[id_name][0]).cast(id_type)
-                    check_ids(ids, problems)
+                    if ids:
+                        object_id = _field(rows, ids).cast(self.id_type(id_name))
+                    else:
+                        object_id = self.path.key_column(id_name, rows.num_rows)
                     yield Batch(
-                        object_id=ids,
+                        object_id=object_id,
                         id_name=id_name,
                         features=number_table(values, problems, rows.num_rows),
                         problems=problems,
                     )
-        except (OSError, pa.ArrowException) as error:
+        except pa.ArrowException as error:
             raise InputError(f"{self.path} is damaged: {error}") from None
 
     def _check_once(self, columns: Sequence[str]) -> None:

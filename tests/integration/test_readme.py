@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fastavro
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
@@ -34,6 +35,17 @@ def write_published_forest(folder):
         (folder / name).write_bytes(pickle.dumps(forest))
 
 
+def write_messages(path):
+    """Two messages of the feature step, with the features of that forest."""
+    features = {"type": "map", "values": ["double", "null"]}
+    fields = [("oid", "string"), ("features", ["null", features])]
+    fields = [{"name": name, "type": kind} for name, kind in fields]
+    schema = fastavro.parse_schema({"type": "record", "name": "message", "fields": fields})
+    records = [{"oid": oid, "features": {"Amplitude_1": 0.5, "rb": None}} for oid in ("a", "b")]
+    with path.open("wb") as file:
+        fastavro.writer(file, schema, records)
+
+
 def commands(text):
     for block in CONSOLE.findall(text):
         for line in block.splitlines():
@@ -50,6 +62,7 @@ def test_there_are_commands_of_every_kind():
 def test_every_command_of_the_readme_ends_as_it_says(tmp_path):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     write_published_forest(tmp_path / "hierarchical_rf_1.0.1")
+    write_messages(tmp_path / "messages.avro")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for code, command in commands(README):
         if command.startswith(("make ", "pip ", "git ", "cd ")):

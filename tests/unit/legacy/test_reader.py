@@ -16,7 +16,7 @@ from sklearn.preprocessing import RobustScaler
 from lcclassify.errors import ModelError
 from lcclassify.legacy import read_forest, source_digest
 from lcclassify.legacy.classes import allowed_parents
-from lcclassify.legacy.layouts import MAX_FOREST_BYTES, MAX_LIST_BYTES
+from lcclassify.legacy.layouts import MAX_LIST_BYTES, MAX_ONE_FILE_BYTES
 from lcclassify.legacy.records import RefusedError
 from lcclassify.legacy.sources import Folder
 
@@ -238,8 +238,8 @@ def test_one_pickle_is_no_model(tmp_path):
         read_forest(path)
     assert str(caught.value).startswith(
         f"{path}: is one file, a pickle of sklearn.pipeline.Pipeline saved with scikit-learn "
-        f"{sklearn_version}; a model is a folder or a tar archive. It holds no file of a published "
-        "model: ztf-1.0 lacks features_RF_model.pkl, "
+        f"{sklearn_version}; a model is a folder, a tar archive or a dict with its forests. It "
+        "holds no file of a published model: ztf-1.0 lacks features_RF_model.pkl, "
     )
 
 
@@ -268,10 +268,10 @@ def test_a_file_over_the_limit(write_model):
 def test_files_too_large_to_look_into(tmp_path):
     path = tmp_path / "other.pkl"
     with path.open("wb") as file:
-        file.truncate(MAX_FOREST_BYTES + 1)
+        file.truncate(MAX_ONE_FILE_BYTES + 1)
     with pytest.raises(ModelError, match=r"other\.pkl: is too large to be one pickle"):
         read_forest(path)
-    with pytest.raises(ModelError, match=r"Found: other\.pkl: it has 2147483649 bytes, at most"):
+    with pytest.raises(ModelError, match=r"Found: other\.pkl: it has 4294967297 bytes, at most"):
         read_forest(tmp_path)
 
 

@@ -124,7 +124,8 @@ def test_a_suffix_that_is_not_known(tmp_path):
     with pytest.raises(OutputError) as error:
         open_sink("out.xls")
     assert str(error.value) == (
-        "cannot write to 'out.xls': choose a suffix from .parquet, .csv, .jsonl or -"
+        "cannot write to 'out.xls': choose a suffix from .parquet, .csv, .jsonl, .avro, .vot, "
+        ".votable, .ecsv, .sqlite, .db or -"
     )
 
 

@@ -354,7 +354,7 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 def test_a_folder_without_data(tmp_path):
-    with pytest.raises(InputError, match="no .parquet, .pq, .csv, .jsonl, .ndjson file"):
+    with pytest.raises(InputError, match="no .parquet, .pq, .csv, .jsonl, .ndjson, .avro file"):
         open_files([str(tmp_path)])
 
 

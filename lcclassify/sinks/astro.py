@@ -1,0 +1,77 @@
+"""VOTable and ECSV, the tables of astronomers' tools."""
+
+import io
+import warnings
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lcclassify.errors import OutputError
+
+try:
+    from astropy.io.votable.exceptions import VOWarning
+    from astropy.table import MaskedColumn, Table
+except ModuleNotFoundError:
+    raise OutputError(
+        "writing VOTable and ECSV needs astropy: pip install 'lcclassify[astro]'"
+    ) from None
+
+
+class VoTableFormat:
+    """VOTable, its data in binary (BINARY2), which keeps every number and text as it is.
+
+    A null text is an empty one: VOTable has no other. The table is held in memory until the end.
+    """
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        self._file = file
+        self._tables = [schema.empty_table()]
+
+    def write(self, table: pa.Table, /) -> None:
+        """Keep rows."""
+        self._tables.append(table)
+
+    def close(self, *, keep: bool = True) -> None:
+        """Write all of it, if it is kept."""
+        if keep:
+            self._save(pa.concat_tables(self._tables))
+
+    def _save(self, table: pa.Table) -> None:
+        # Texts as objects: astropy cuts those of a fixed length that have letters beyond UCS-2. If
+        # there are none, it cannot tell what they are.
+        columns = {
+            name: _texts(column) if _is_text(column) and len(column) else _masked(column)
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VOWarning)  # a class is no XML identifier: "Ib/c"
+            Table(columns).write(self._file, format="votable", tabledata_format="binary2")
+
+
+class EcsvFormat(VoTableFormat):
+    """ECSV: CSV with the columns' types at its top; an empty field is null.
+
+    The table is held in memory until the end, texts as wide as the longest of their column.
+    """
+
+    def _save(self, table: pa.Table) -> None:
+        columns = {name: _masked(table[name]) for name in table.column_names}
+        text = io.TextIOWrapper(self._file, "utf-8", newline="")
+        Table(columns).write(text, format="ascii.ecsv")
+        text.detach()
+
+
+def _is_text(column: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_string(column.type))
+
+
+def _texts(column: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(pc.fill_null(column, "").to_numpy(), object)
+
+
+def _masked(column: pa.ChunkedArray) -> MaskedColumn:
+    is_text = _is_text(column)
+    values = _texts(column).astype(str) if is_text else pc.fill_null(column, 0).to_numpy()
+    return MaskedColumn(values, mask=column.is_null().to_numpy())

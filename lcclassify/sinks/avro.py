@@ -1,0 +1,103 @@
+"""Avro files, and tables as the plain records that Avro libraries take."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import IO, Any
+
+import pyarrow as pa
+from fastavro import parse_schema
+from fastavro.write import Writer
+
+from lcclassify.errors import OutputError
+from lcclassify.schemas.avro import SCHEMA_KEY
+
+KINDS = (
+    (pa.types.is_boolean, "boolean"),
+    (pa.types.is_integer, "long"),
+    (pa.types.is_floating, "double"),
+    (pa.types.is_string, "string"),
+    (pa.types.is_large_string, "string"),
+)
+
+
+class AvroFormat:
+    """An object container file; its header also has the table's metadata.
+
+    Its bytes depend on the rows alone, not on the tables they came in.
+    """
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        metadata = {
+            key.decode(): text.decode()
+            for key, text in (schema.metadata or {}).items()
+            if key.startswith(b"lcclassify.")
+        }
+        avro = avro_schema(schema)
+        described = json.dumps([avro, metadata]).encode()
+        self._writer = Writer(
+            file,
+            parse_schema(avro),
+            codec="deflate",
+            metadata=metadata,
+            # Any 16 bytes that do not occur in the data by chance; these make files reproducible.
+            sync_marker=hashlib.sha256(described).digest()[:16],
+        )
+
+    def write(self, table: pa.Table, /) -> None:
+        """Append records."""
+        for record in records(table):
+            self._writer.write(record)
+
+    def close(self, *, keep: bool = True) -> None:
+        """Write the last block of a file that is kept."""
+        if keep:
+            self._writer.flush()
+
+
+def avro_schema(schema: pa.Schema) -> dict[str, Any]:
+    """The Avro schema that a table says it follows; else one that its columns make."""
+    if text := (schema.metadata or {}).get(SCHEMA_KEY.encode()):
+        return dict(json.loads(text))
+    fields = [{"name": field.name, "type": ["null", _kind(field)]} for field in schema]
+    return {"type": "record", "name": "row", "namespace": "lcclassify", "fields": fields}
+
+
+def _kind(field: pa.Field) -> str:
+    for holds, kind in KINDS:
+        if holds(field.type):
+            return kind
+    raise OutputError(f"cannot write column {field.name!r} to Avro: it holds {field.type}")
+
+
+def records(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows as plain values, where a map is a dict: what a library for Avro or JSON takes."""
+    columns = [_values(column.combine_chunks()) for column in table.columns]
+    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _values(array: pa.Array) -> list[Any]:
+    kind = array.type
+    values: list[Any]
+    if pa.types.is_struct(kind):
+        names = [field.name for field in kind]
+        fields = [_values(field) for field in array.flatten()]
+        values = [dict(zip(names, row, strict=True)) for row in zip(*fields, strict=True)]
+    elif pa.types.is_map(kind):
+        keys, items = _values(array.keys), _values(array.items)
+        values = [dict(zip(keys[a:b], items[a:b], strict=True)) for a, b in _slices(array)]
+    elif pa.types.is_list(kind):
+        items = _values(array.values)
+        values = [items[a:b] for a, b in _slices(array)]
+    else:
+        return list(array.to_pylist())
+    if array.null_count:
+        null = array.is_null().to_pylist()
+        return [None if gone else value for gone, value in zip(null, values, strict=True)]
+    return values
+
+
+def _slices(array: pa.Array) -> Iterator[tuple[int, int]]:
+    """Where each row's items begin and end."""
+    return pairwise(array.offsets.to_pylist())

@@ -1,0 +1,133 @@
+"""ALeRCE's feature messages: the header and the context that lie among their detections.
+
+A message is one object with ``detections``; the values that were added to an alert on its
+way lie in the ``extra_fields`` of each.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from lcclassify.legacy.plain import Plain, plain_dict, read_plain_dict
+from lcclassify.legacy.records import RefusedError
+from lcclassify.sources.records import Record, is_int64
+
+HEADER = "diaObject"
+NO_MEASUREMENT = 100.0  # magnitude, or error, of a ZTF detection that has none
+SECONDS = 1e11  # an ingest time below this is in seconds (of year 5138), above in ms (of 1973)
+EXACT = 2**24  # below this a float32 holds every integer
+
+CONTEXT = pa.schema(
+    {
+        "alertId": pa.int64(),
+        "diaSourceId": pa.int64(),
+        "elasticcPublishTimestamp": pa.int64(),  # ms; a minute off if it was rounded
+        "brokerIngestTimestamp": pa.int64(),  # ms
+        "lastmjd": pa.float64(),  # of the last detection that was measured, d
+    }
+)
+
+
+def with_header(message: Record) -> Record:
+    """The message with its header beside its features, if it has one. RefusedError
+
+    That of the earliest detection that has one. It does not matter here whether the detection
+    itself was measured.
+    """
+    for detection in sorted(_detections(message), key=lambda detection: _mjd(detection, math.inf)):
+        header = _header(_extra(detection).get(HEADER))
+        if header is not None:
+            return {**message, HEADER: header}
+    return message
+
+
+def context_of(message: Record) -> dict[str, int | float | None]:
+    """What output schemas need of a message, null where it has no such thing.
+
+    The ids and times are those of the alert that the message answers: of the first new detection
+    with a stamp, or else of the last one with a stamp. An id that was rounded on its way is taken
+    from ``candid``, which is exact: it is the alert's id, and stands for the source's as well.
+    """
+    measured = [_mjd(d, -math.inf) for d in _detections(message) if _is_measured(d)]
+    last = max(measured, default=-math.inf)
+    context: dict[str, int | float | None] = {"lastmjd": last if math.isfinite(last) else None}
+    alert = _alert(message)
+    if alert is not None:
+        extra, candid = _extra(alert), _exact(alert.get("candid"))
+        ids = {name: _exact(extra.get(name)) for name in ("alertId", "diaSourceId")}
+        context |= {name: candid if value is None else value for name, value in ids.items()}
+        context["elasticcPublishTimestamp"] = _time(extra.get("surveyPublishTimestamp"))
+        ingested = _time(extra.get("brokerIngestTimestamp"))
+        if ingested is not None and ingested < SECONDS:
+            ingested *= 1000
+        context["brokerIngestTimestamp"] = ingested
+    return context
+
+
+def _header(value: object) -> Mapping[str, Plain] | None:
+    if isinstance(value, bytes):
+        return read_plain_dict(value)
+    if isinstance(value, list):
+        if not value:
+            raise RefusedError("expected a list of one record, found an empty one")
+        value = value[0]
+    return plain_dict(value)
+
+
+def _alert(message: Record) -> Record | None:
+    stamped = [detection for detection in _detections(message) if detection.get("has_stamp")]
+    new = [detection for detection in stamped if detection.get("new")]
+    last = max(stamped, key=lambda detection: _mjd(detection, -math.inf), default=None)
+    return new[0] if new else last
+
+
+def _detections(message: Record) -> list[Record]:
+    value = message.get("detections")
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _extra(detection: Record) -> Record:
+    value = detection.get("extra_fields")
+    return value if isinstance(value, dict) else {}
+
+
+def _mjd(detection: Record, unknown: float) -> float:
+    value = detection.get("mjd")
+    if isinstance(value, int | float) and not math.isnan(value):
+        return float(value)
+    return unknown
+
+
+def _is_measured(detection: Record) -> bool:
+    """Not if magnitude or error is 100, the tolerance being numpy's. ELAsTiCC's are fluxes: any."""
+    if str(detection.get("tid")).casefold() == "lsst":
+        return True
+    values = [detection.get(name) for name in ("mag", "e_mag")]
+    tolerance = 1e-8 + 1e-5 * NO_MEASUREMENT
+    return not any(
+        isinstance(value, int | float) and abs(value - NO_MEASUREMENT) <= tolerance
+        for value in values
+    )
+
+
+def _exact(value: Any) -> int | None:
+    """An id, if it is certain that nothing was lost since it was one."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < EXACT else None
+    return _integer(value)
+
+
+def _time(value: Any) -> int | None:
+    """A time. One that was rounded is kept: unlike an id, it still says nearly the same."""
+    if isinstance(value, float) and abs(value) < 2**63:
+        return int(value)
+    return _integer(value)
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
+        value = int(value)
+    return value if is_int64(value) else None

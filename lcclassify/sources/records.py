@@ -1,0 +1,80 @@
+"""Records, read one by one from JSON Lines or Avro, to columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from lcclassify.sources.parquet import FEATURES, HEADERS
+from lcclassify.status import Problem, Status
+
+Record = Mapping[str, Any]
+
+
+def flatten(record: Record) -> dict[str, Any]:
+    """The values of a record, of its features and of its header under their own names.
+
+    The header wins over the record itself, that over the features.
+    """
+    nested = {name: record[name] for name in (FEATURES, *HEADERS) if name in record}
+    values = {name: value for name, value in record.items() if name not in nested}
+    header = {k: v for name in HEADERS for k, v in _dict(nested.get(name)).items()}
+    return _dict(nested.get(FEATURES)) | values | header
+
+
+def lacks_features(record: Record) -> Problem | None:
+    """What is wrong with a record whose place for features holds none."""
+    if FEATURES in record and not isinstance(record[FEATURES], dict):
+        return Problem(Status.MISSING_FEATURES, "the object has no features")
+    return None
+
+
+def id_array(values: Sequence[Any], kind: pa.DataType, problems: dict[int, Problem]) -> pa.Array:
+    """Ids as 64-bit integers or text; adds the rows whose id is neither, or is not of that type."""
+    return pa.array([_id(row, value, kind, problems) for row, value in enumerate(values)], kind)
+
+
+def number_array(name: str, values: Sequence[Any], problems: dict[int, Problem]) -> pa.Array:
+    """Values as numbers, or as text for ``number_table``; adds the rows that hold neither."""
+    try:
+        return pa.array(values, pa.float64())
+    except (pa.ArrowException, TypeError, OverflowError):
+        return pa.array([_number(name, row, v, problems) for row, v in enumerate(values)])
+
+
+def is_int64(value: Any) -> bool:
+    """Whether a value is an integer of 64 bits. Booleans are none."""
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _id(row: int, value: Any, kind: pa.DataType, problems: dict[int, Problem]) -> Any:
+    if value is None:  # told by check_ids
+        return None
+    if pa.types.is_integer(kind):
+        if is_int64(value):
+            return value
+    elif type(value) is int or (isinstance(value, str) and _is_writable(value)):
+        return str(value)
+    reason = f"{value!r:.60} is no id"
+    problems.setdefault(row, Problem(Status.INVALID_RECORD, reason))
+    return None
+
+
+def _number(name: str, row: int, value: Any, problems: dict[int, Problem]) -> str | None:
+    """A value as text, which ``number_table`` reads as it reads that of a CSV file."""
+    if value is None or (isinstance(value, str) and _is_writable(value)):
+        return value
+    if isinstance(value, int | float):
+        return repr(float(value)) if abs(value) < 2**1023 else str(value)
+    reason = f"{name} = {value!r:.60} is not a number"
+    problems.setdefault(row, Problem(Status.INVALID_FEATURES, reason))
+    return None
+
+
+def _is_writable(text: str) -> bool:
+    """Whether a text is free of halves of characters, which JSON can write as escapes."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
