@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 schema not satisfied, 2 wrong usage, 3 bad input, 4 bad model, "
-    "5 output cannot be written, 130 interrupted, 143 terminated.",
+    "5 output cannot be written, 6 worker killed, 7 drift, 130 interrupted, 143 terminated.",
 )
 app.command()(classify_file)
 app.command()(validate_schema)

@@ -34,7 +34,9 @@ def make_batch(
     )
 
 
-def make_bundle(taxonomy: Taxonomy, features: Sequence[str] = ("x",)) -> ModelBundle:
+def make_bundle(
+    taxonomy: Taxonomy, features: Sequence[Feature] = (Feature("x", ("x",), None),)
+) -> ModelBundle:
     """A bundle that is on no disk: enough for what only names a model."""
     return ModelBundle(
         path=Path("nowhere"),
@@ -43,7 +45,7 @@ def make_bundle(taxonomy: Taxonomy, features: Sequence[str] = ("x",)) -> ModelBu
         version="1.0",
         family="forest",
         taxonomy=taxonomy,
-        features=tuple(Feature(name, (name,), None) for name in features),
+        features=tuple(features),
         manifest={},
     )
 

@@ -1,22 +1,28 @@
 """lcclassify classify-file."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lcclassify.commands.options import MODEL_HELP, IdOpt, InputsArg
-from lcclassify.output import emit
+from lcclassify.commands.report import plan, progress_bar, report, tell_plan
 from lcclassify.urls import without_secrets
 
 if TYPE_CHECKING:
-    from lcclassify.bundle import ModelBundle
-    from lcclassify.features import Receipt
-    from lcclassify.pipeline import Summary
+    from lcclassify.job import Job
     from lcclassify.schemas import OutputSchema
+    from lcclassify.sources import Source
+
+
+class Drift(StrEnum):
+    """What to do if the input is not like the training data."""
+
+    warn = "warn"
+    fail = "fail"
+    ignore = "ignore"
 
 
 def classify_file(
@@ -37,11 +43,19 @@ def classify_file(
             "-o",
             metavar="FILE",
             help="Result, by suffix (.parquet, .csv, .jsonl, .avro, .vot, .ecsv), a database "
-            "(.sqlite, sqlite:///..., postgresql://...), or - for JSON Lines on standard output. "
+            "(.sqlite, sqlite:///..., postgresql://...), a folder (ending in /) of Parquet files "
+            "that can be resumed, or - for JSON Lines on standard output. "
             "Default: <input>.<model>.parquet in the current directory.",
         ),
     ] = None,
     id_name: IdOpt = None,
+    join: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Another table (header, more features) whose columns are added by object id.",
+        ),
+    ] = None,
     tidy: Annotated[bool, typer.Option("--tidy", help="A row per object and class.")] = False,
     top: Annotated[
         int | None,
@@ -92,6 +106,15 @@ def classify_file(
     threads: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=1024, help="Default: one per core.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=1024, help="Processes for a folder. Default: one per core."
+        ),
+    ] = None,
+    on_drift: Annotated[
+        Drift, typer.Option(help="What to do if the input is not like the training data.")
+    ] = Drift.warn,
     batch_size: Annotated[
         int,
         typer.Option(metavar="N", min=1, max=1_000_000, help="Objects held in memory at a time."),
@@ -118,21 +141,30 @@ def classify_file(
         raise typer.BadParameter("--output-schema fixes the columns: no --tidy, --top, --hierarchy")
     if as_json and to == "-":
         raise typer.BadParameter("--json and --to - both want standard output: choose one")
+    from lcclassify.drift import find_drift, some_sentences
+    from lcclassify.errors import DriftError
     from lcclassify.features import match_features
     from lcclassify.guess import guess_model
+    from lcclassify.job import Job, fingerprint, plan_shards
     from lcclassify.pipeline import run
     from lcclassify.predictors import load_predictor
     from lcclassify.schemas import open_output
     from lcclassify.schemas.avro import AvroOutput, OutputOptions
     from lcclassify.schemas.flat import flat_schema
-    from lcclassify.sinks import NESTED, is_database, open_sink
+    from lcclassify.sinks import NESTED, SINKS, is_database, open_sink
     from lcclassify.sources.file import FileSource, open_files
+    from lcclassify.sources.join import JoinedSource
     from lcclassify.sources.places import stem
     from lcclassify.store import resolve_model
 
     files = open_files(inputs, id_name)
-    bundle = resolve_model(model) if model else guess_model(list(files.columns))
-    receipt = match_features(bundle.features, list(files.columns))
+    joined = open_files([join]) if join is not None else None
+    names = [
+        *files.columns,
+        *(n for n in (joined.columns if joined else ()) if n not in files.columns),
+    ]
+    bundle = resolve_model(model) if model else guess_model(names)
+    receipt = match_features(bundle.features, names)
     receipt.require(min_coverage, bundle.label)
     if to is None:
         to = f"{stem(inputs[0])}.{bundle.name}.{'avro' if output_schema else 'parquet'}"
@@ -140,9 +172,30 @@ def classify_file(
         raise typer.BadParameter(f"--output-schema writes to {' or '.join(NESTED)}, not to {to}")
     if is_database(to) and hierarchy:
         raise typer.BadParameter("a database takes a row per object and class: no --hierarchy")
+    if to.endswith("/") or (os.path.isdir(to) and Path(to).suffix not in SINKS):
+        if output_schema or as_json or joined:
+            raise typer.BadParameter("a folder takes flat tables, without --json and --join")
+        job = Job(
+            inputs=fingerprint([place.path for place in files.places]),
+            id_name=files.id_name,
+            columns=receipt.used,
+            model=str(bundle.path),
+            model_digest=bundle.digest,
+            output={"tidy": tidy, "top": top, "hierarchy": hierarchy},
+            min_coverage=min_coverage,
+            batch_size=batch_size,
+            shards=plan_shards(files),
+        )
+        FileSource(files, receipt.used)  # refuses columns of other types at once
+        load_predictor(bundle, min_coverage=min_coverage)
+        if not quiet:
+            tell_plan(plan(bundle, receipt, guessed=not model), to, dry_run)
+        if not dry_run:
+            _work(job, Path(to), workers or _n_cores(), files.n_rows, quiet)
+        return
     sink = open_sink(to, force=force)
     to = without_secrets(to)
-    columns = list(receipt.used)
+    columns = [name for name in receipt.used if name in files.columns]
     schema: OutputSchema
     if output_schema:
         options = OutputOptions(
@@ -158,18 +211,46 @@ def classify_file(
         columns += schema.columns(list(files.columns))
     else:
         schema = flat_schema(tidy=tidy or is_database(to), top=top, hierarchy=hierarchy)
-    source = FileSource(files, columns, batch_size)
+    source: Source = FileSource(files, columns, batch_size)
+    if joined:
+        added = [name for name in receipt.used if name not in files.columns]
+        source = together = JoinedSource(source, joined, added)
     predictor = load_predictor(bundle, min_coverage=min_coverage, threads=threads or _n_cores())
     if not quiet:
-        _tell(_plan(bundle, receipt, guessed=not model), to, dry_run)
+        tell_plan(plan(bundle, receipt, guessed=not model), to, dry_run)
     if dry_run:
         return
-    with _progress(files.n_rows, quiet) as progress, source, sink:
+    with progress_bar(files.n_rows, quiet) as progress, source, sink:
         summary = run(source, predictor, schema, [sink], progress)
-    _report(bundle, summary, to, quiet=quiet, as_json=as_json)
+        drift = find_drift(bundle, receipt, summary.n_objects, summary.n_missing)
+        if drift and on_drift is Drift.fail:
+            raise DriftError("; ".join(some_sentences(drift)))
+    report(bundle, summary, to, quiet=quiet, as_json=as_json)
+    if joined and not quiet:
+        typer.echo(f"{together.n_unmatched:,} objects are not in {join}", err=True)
+    for sentence in some_sentences(drift) if on_drift is Drift.warn and not quiet else ():
+        typer.echo(f"drift: {sentence}", err=True)
     if isinstance(schema, AvroOutput) and not quiet:
         for reason, count in schema.left_out.most_common():
             typer.echo(f"no record for {count:,} objects: {reason}", err=True)
+
+
+def _work(job: "Job", folder: Path, n_workers: int, n_rows: int | None, quiet: bool) -> None:
+    """Fill a folder of results, or what an interrupted run has left to do."""
+    from lcclassify.job import is_finished, prepare, work
+
+    n_missing = len(prepare(job, folder))
+    n_shards = len(job.shards)
+    if is_finished(folder):
+        if not quiet:
+            typer.echo(f"{folder} is finished: {n_shards} files, nothing to do", err=True)
+        return
+    if not quiet and n_missing < n_shards:
+        typer.echo(f"going on: {n_shards - n_missing} of {n_shards} files are there", err=True)
+    with progress_bar(n_rows, quiet) as progress:
+        manifest = work(job, folder, n_workers, progress)
+    if not quiet:
+        typer.echo(f"{manifest['objects']:,} objects -> {folder}, {n_shards} files", err=True)
 
 
 def _n_cores() -> int:
@@ -177,94 +258,3 @@ def _n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _plan(bundle: "ModelBundle", receipt: "Receipt", *, guessed: bool) -> str:
-    parts = [f"{len(receipt.used)} of {len(receipt.columns)} features found"]
-    if receipt.aliased:
-        parts.append(f"{len(receipt.aliased)} under another name")
-    if receipt.missing:
-        parts.append(f"{len(receipt.missing)} filled as not computed")
-    why = ", the most demanding model that fits the input" if guessed else ""
-    return f"model {bundle.label} ({bundle.digest[:12]}){why}: {', '.join(parts)}"
-
-
-def _tell(plan: str, to: str, dry_run: bool) -> None:
-    typer.echo(plan, err=True)
-    if dry_run:
-        typer.echo(f"dry run: would write {to}", err=True)
-
-
-@contextmanager
-def _progress(total: int | None, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """What to call with each number of objects done; shows a bar on a terminal only."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield lambda n_objects: None
-        return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("classifying"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=total, rate="")
-
-        def advance(n_objects: int) -> None:
-            bar.advance(task, n_objects)
-            speed = bar.tasks[0].speed
-            bar.update(task, rate=f"{speed:,.0f} objects/s" if speed else "")
-
-        yield advance
-
-
-def _report(
-    bundle: "ModelBundle", summary: "Summary", to: str, *, quiet: bool, as_json: bool
-) -> None:
-    if as_json:
-        import json
-
-        from lcclassify import __version__
-
-        about = {
-            "model": bundle.name,
-            "model_version": bundle.version,
-            "model_digest": bundle.digest,
-            "lcclassify_version": __version__,
-            "output": to,
-        }
-        emit(json.dumps(about | summary.as_dict(), ensure_ascii=False))
-    if quiet or as_json:
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    from lcclassify.pipeline import most_common
-
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-    for title, counts in (("class", summary.classes), ("status", summary.statuses)):
-        table = Table("", "objects", "%", box=None, pad_edge=False)
-        table.columns[0].header = title
-        for column in table.columns[1:]:
-            column.justify = "right"
-        for name, count in most_common(counts):
-            table.add_row(name, f"{count:,}", f"{100 * count / summary.n_objects:.1f}")
-        if table.row_count:
-            console.print(table)
-    repeated = f", {summary.n_repeated:,} of them with a repeated id" if summary.n_repeated else ""
-    where = "standard output" if to == "-" else to
-    typer.echo(f"{summary.n_objects:,} objects{repeated} -> {where}", err=True)

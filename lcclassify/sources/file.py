@@ -58,6 +58,7 @@ class FileSet:
 
     parts: tuple[Part, ...]
     id_name: str
+    places: tuple[Place, ...]  # of all files; several may be one part
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
@@ -86,17 +87,24 @@ class FileSet:
         ]
 
 
-def open_files(inputs: Sequence[str], id_name: str | None = None) -> FileSet:
-    """Look at files, folders, globs and URLs. InputError if there is none or one is unreadable."""
+def open_files(
+    inputs: Sequence[str], id_name: str | None = None, row_groups: Sequence[int] | None = None
+) -> FileSet:
+    """Look at files, folders, globs and URLs. InputError if there is none or one is unreadable.
+
+    ``row_groups`` are those to read of the only input, a Parquet file; None: all of everything.
+    """
     places = [place for pattern in inputs for place in find_places(pattern, FORMATS)]
-    parts = tuple(_open(places))
+    parts: tuple[Part, ...] = (
+        tuple(_open(places)) if row_groups is None else (ParquetPart(places[0], row_groups),)
+    )
     if id_name is None:
         id_name = _find_id(parts)
     types = {part.path: _id_type(part, id_name) for part in parts}
     if len(set(types.values())) > 1:
         found = ", ".join(f"{kind} in {path}" for path, kind in types.items())
         raise InputError(f"column {id_name!r} is not of one type: {found}")
-    return FileSet(parts, id_name)
+    return FileSet(parts, id_name, tuple(places))
 
 
 class FileSource:
@@ -112,7 +120,8 @@ class FileSource:
         self.batch_size = batch_size
         for part in files.parts:
             for name in self.columns:
-                check_readable(part.path, name, part.columns[name])
+                if name in part.columns:  # a shard of messages may lack what others have
+                    check_readable(part.path, name, part.columns[name])
 
     def __enter__(self) -> Self:
         return self

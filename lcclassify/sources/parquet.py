@@ -12,6 +12,7 @@ from lcclassify.sources.columns import check_id_type, number_table
 from lcclassify.sources.places import Place
 from lcclassify.status import Problem, Status
 
+SUFFIXES = (".parquet", ".pq")
 FEATURES = "features"  # a struct of features; null: the object has none
 HEADERS = ("diaObject", "diaobject")  # a struct of ELAsTiCC header values
 Places = dict[str, tuple[tuple[str, ...], pa.DataType]]
@@ -25,8 +26,9 @@ class ParquetPart:
     The header's struct wins over a column of the same name, that over the features' struct.
     """
 
-    def __init__(self, path: Place) -> None:
+    def __init__(self, path: Place, row_groups: Sequence[int] | None = None) -> None:
         self.path = path
+        self._row_groups = row_groups  # None: all
         try:
             with path.open_file() as opened, pq.ParquetFile(opened) as file:
                 self._schema, self.n_rows = file.schema_arrow, file.metadata.num_rows
@@ -54,7 +56,7 @@ class ParquetPart:
                     pre_buffer=False,
                 ) as file,
             ):
-                for rows in file.iter_batches(size, columns=sorted(paths)):
+                for rows in file.iter_batches(size, self._row_groups, columns=sorted(paths)):
                     problems: dict[int, Problem] = {}
                     values = {name: _field(rows, place) for name, place in places.items()}
                     if any(len(place) == 2 and place[0] == FEATURES for place in places.values()):
@@ -76,6 +78,26 @@ class ParquetPart:
         for name in columns:
             if self._schema.names.count(self._places[name][0][0]) > 1:
                 raise InputError(f"{self.path}: column {name!r} is there twice")
+
+
+def row_groups(place: Place, n_rows: int) -> list[tuple[int, ...]]:
+    """The row groups of a Parquet file, put together to some number of rows or, alone, more.
+
+    None at all for a file of another kind, which cannot be divided.
+    """
+    if place.suffix not in SUFFIXES:
+        return []
+    with place.open_file() as opened, pq.ParquetFile(opened) as file:
+        sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    groups: list[list[int]] = [[]]
+    n_together = 0
+    for number, size in enumerate(sizes):
+        if groups[-1] and n_together + size > n_rows:
+            groups.append([])
+            n_together = 0
+        groups[-1].append(number)
+        n_together += size
+    return [tuple(group) for group in groups]
 
 
 def no_features(struct: pa.Array, problems: dict[int, Problem]) -> None:

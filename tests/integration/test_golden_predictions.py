@@ -190,3 +190,11 @@ def test_real_objects_with_the_names_of_another_age_are_read(shared, golden, tmp
         results.append(pq.read_table(out))
     assert results[0].num_rows == 98
     assert results[0].equals(results[1])
+
+
+def test_barney_joins_features_and_header_by_id(golden, tmp_path, capsys):
+    """In other row order, and under the alert's own names."""
+    out = tmp_path / "out.parquet"
+    argv = [golden / "elasticc_features.parquet", "--join", golden / "elasticc_diaobject.parquet"]
+    classify(*argv, "--model", golden / "barney", "--to", out)
+    assert_golden(golden, "barney", pq.read_table(out))

@@ -1,0 +1,46 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lcclassify.errors import InputError
+from lcclassify.sources.file import open_files
+from lcclassify.sources.join import JoinedSource
+from lcclassify.testing import ListSource, make_batch
+
+
+def table(path, ids, values):
+    pq.write_table(pa.table({"oid": ids, "MWEBV": values}), path)
+    return open_files([str(path)])
+
+
+def test_columns_come_by_id_row_for_row(tmp_path):
+    source = ListSource([make_batch({"x": [1, 2]}, ["c", "a"]), make_batch({"x": [3]}, ["z"])])
+    joined = JoinedSource(
+        source, table(tmp_path / "t.parquet", ["a", "b", "c"], [1, 2, 3]), ["MWEBV"]
+    )
+    with joined:
+        batches = list(joined)
+    assert [batch.features.to_pylist() for batch in batches] == [
+        [{"x": 1.0, "MWEBV": 3.0}, {"x": 2.0, "MWEBV": 1.0}],
+        [{"x": 3.0, "MWEBV": None}],
+    ]
+    assert joined.n_unmatched == 1
+    joined.commit()
+    assert source.n_committed == 2
+
+
+def test_ids_are_compared_as_text(tmp_path):
+    source = ListSource([make_batch({"x": [1]}, ["17"])])
+    [batch] = JoinedSource(source, table(tmp_path / "t.parquet", [17], [0.5]), ["MWEBV"])
+    assert batch.features["MWEBV"].to_pylist() == [0.5]
+
+
+def test_an_object_that_is_there_twice_is_refused(tmp_path):
+    with pytest.raises(InputError, match="1 ids are there more than once"):
+        JoinedSource(ListSource([]), table(tmp_path / "t.parquet", ["a", "a"], [1, 2]), ["MWEBV"])
+
+
+def test_a_bad_row_in_the_joined_table_is_refused(tmp_path):
+    files = table(tmp_path / "t.parquet", ["a", "b"], ["1", "bad"])
+    with pytest.raises(InputError, match="1 bad rows, the first: MWEBV = 'bad' is not a number"):
+        JoinedSource(ListSource([]), files, ["MWEBV"])
