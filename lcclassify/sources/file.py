@@ -58,7 +58,7 @@ class FileSet:
 
     parts: tuple[Part, ...]
     id_name: str
-    places: tuple[Place, ...]  # of all files; several may be one part
+    places: tuple[Place, ...] = ()  # of all files; several may be one part
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
