@@ -15,7 +15,7 @@ from lcclassify.status import Problem, Status
 SUFFIXES = (".parquet", ".pq")
 FEATURES = "features"  # a struct of features; null: the object has none
 HEADERS = ("diaObject", "diaobject")  # a struct of ELAsTiCC header values
-Places = dict[str, tuple[tuple[str, ...], pa.DataType]]
+Located = dict[str, tuple[tuple[str, ...], pa.DataType]]
 BUFFER = 1 << 18  # bytes read ahead per column: memory stays flat however large a row group is
 FAR_BUFFER = 1 << 20  # bytes of one request: each takes its time, whatever its size
 
@@ -106,11 +106,11 @@ def no_features(struct: pa.Array, problems: dict[int, Problem]) -> None:
         problems[row] = Problem(Status.MISSING_FEATURES, "the object has no features")
 
 
-def _places(schema: pa.Schema) -> Places:
+def _places(schema: pa.Schema) -> Located:
     """Where each column is: (column,) or (struct, field); and its type."""
-    flat: Places = {}
-    features: Places = {}
-    header: Places = {}
+    flat: Located = {}
+    features: Located = {}
+    header: Located = {}
     for field in schema:
         if not pa.types.is_struct(field.type):
             flat[field.name] = ((field.name,), field.type)
