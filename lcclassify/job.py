@@ -183,13 +183,17 @@ def classify_shard(job: Job, shard: Shard, folder: str) -> dict[str, Any]:
 
 
 def work(
-    job: Job, folder: Path, n_workers: int, progress: Callable[[int], None] = lambda n_objects: None
+    job: Job,
+    missing: Sequence[Shard],
+    folder: Path,
+    n_workers: int,
+    progress: Callable[[int], None] = lambda n_objects: None,
 ) -> dict[str, Any]:
-    """Classify the shards that are missing and write the manifest; returns it."""
-    missing = prepare(job, folder)
-    for done in job.shards:
-        if done not in missing:
-            progress(_counts(folder, done)["objects"])
+    """Classify the shards that ``prepare`` found missing and write the manifest; returns it."""
+    to_do = set(missing)
+    for shard in job.shards:
+        if shard not in to_do:
+            progress(_counts(folder, shard)["objects"])
     if n_workers == 1 or len(missing) <= 1:
         for shard in missing:
             progress(classify_shard(job, shard, str(folder))["objects"])

@@ -159,10 +159,8 @@ def classify_file(
 
     files = open_files(inputs, id_name)
     joined = open_files([join]) if join is not None else None
-    names = [
-        *files.columns,
-        *(n for n in (joined.columns if joined else ()) if n not in files.columns),
-    ]
+    own = files.columns
+    names = list(own | joined.columns if joined else own)
     bundle = resolve_model(model) if model else guess_model(names)
     receipt = match_features(bundle.features, names)
     receipt.require(min_coverage, bundle.label)
@@ -195,7 +193,7 @@ def classify_file(
         return
     sink = open_sink(to, force=force)
     to = without_secrets(to)
-    columns = [name for name in receipt.used if name in files.columns]
+    columns = [name for name in receipt.used if name in own]
     schema: OutputSchema
     if output_schema:
         options = OutputOptions(
@@ -208,12 +206,12 @@ def classify_file(
             sid=sid,
         )
         schema = open_output(output_schema, options)
-        columns += schema.columns(list(files.columns))
+        columns += schema.columns(list(own))
     else:
         schema = flat_schema(tidy=tidy or is_database(to), top=top, hierarchy=hierarchy)
     source: Source = FileSource(files, columns, batch_size)
     if joined:
-        added = [name for name in receipt.used if name not in files.columns]
+        added = [name for name in receipt.used if name not in own]
         source = together = JoinedSource(source, joined, added)
     predictor = load_predictor(bundle, min_coverage=min_coverage, threads=threads or _n_cores())
     if not quiet:
@@ -239,16 +237,16 @@ def _work(job: "Job", folder: Path, n_workers: int, n_rows: int | None, quiet: b
     """Fill a folder of results, or what an interrupted run has left to do."""
     from lcclassify.job import is_finished, prepare, work
 
-    n_missing = len(prepare(job, folder))
-    n_shards = len(job.shards)
+    missing = prepare(job, folder)
+    n_done, n_shards = len(job.shards) - len(missing), len(job.shards)
     if is_finished(folder):
         if not quiet:
             typer.echo(f"{folder} is finished: {n_shards} files, nothing to do", err=True)
         return
-    if not quiet and n_missing < n_shards:
-        typer.echo(f"going on: {n_shards - n_missing} of {n_shards} files are there", err=True)
+    if not quiet and n_done:
+        typer.echo(f"going on: {n_done} of {n_shards} files are there", err=True)
     with progress_bar(n_rows, quiet) as progress:
-        manifest = work(job, folder, n_workers, progress)
+        manifest = work(job, missing, folder, n_workers, progress)
     if not quiet:
         typer.echo(f"{manifest['objects']:,} objects -> {folder}, {n_shards} files", err=True)
 

@@ -11,7 +11,7 @@ from lcclassify.batch import Batch
 from lcclassify.errors import InputError
 from lcclassify.sources.columns import number_table
 from lcclassify.sources.delimited import check_encoding
-from lcclassify.sources.parquet import FEATURES
+from lcclassify.sources.parquet import FEATURES, NO_FEATURES
 from lcclassify.sources.places import Place
 from lcclassify.sources.records import flatten, id_array, is_int64, number_array
 from lcclassify.status import Problem, Status
@@ -81,7 +81,7 @@ class JsonLinesPart:
             problems[row] = Problem(Status.INVALID_RECORD, f"line {number} is not a JSON object")
             return {}
         if self._has_nested and not isinstance(record.get(FEATURES), dict):
-            problems[row] = Problem(Status.MISSING_FEATURES, "the object has no features")
+            problems[row] = NO_FEATURES
         return flatten(record)
 
 

@@ -14,6 +14,7 @@ from lcclassify.status import Problem, Status
 
 SUFFIXES = (".parquet", ".pq")
 FEATURES = "features"  # a struct of features; null: the object has none
+NO_FEATURES = Problem(Status.MISSING_FEATURES, "the object has no features")
 HEADERS = ("diaObject", "diaobject")  # a struct of ELAsTiCC header values
 Located = dict[str, tuple[tuple[str, ...], pa.DataType]]
 BUFFER = 1 << 18  # bytes read ahead per column: memory stays flat however large a row group is
@@ -103,7 +104,7 @@ def row_groups(place: Place, n_rows: int) -> list[tuple[int, ...]]:
 def no_features(struct: pa.Array, problems: dict[int, Problem]) -> None:
     """Add the rows whose struct of features is null."""
     for row in pc.indices_nonzero(pc.is_null(struct)).to_pylist():
-        problems[row] = Problem(Status.MISSING_FEATURES, "the object has no features")
+        problems[row] = NO_FEATURES
 
 
 def _places(schema: pa.Schema) -> Located:

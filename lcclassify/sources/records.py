@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lcclassify.sources.parquet import FEATURES, HEADERS
+from lcclassify.sources.parquet import FEATURES, HEADERS, NO_FEATURES
 from lcclassify.status import Problem, Status
 
 Record = Mapping[str, Any]
@@ -25,7 +25,7 @@ def flatten(record: Record) -> dict[str, Any]:
 def lacks_features(record: Record) -> Problem | None:
     """What is wrong with a record whose place for features holds none."""
     if FEATURES in record and not isinstance(record[FEATURES], dict):
-        return Problem(Status.MISSING_FEATURES, "the object has no features")
+        return NO_FEATURES
     return None
 
 
