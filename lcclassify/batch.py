@@ -1,12 +1,33 @@
-"""Batch: a number of objects, held as columns."""
+"""Batch: a number of objects, held as columns; LightCurves: their observations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from lcclassify.errors import InputError
 from lcclassify.status import Problem
+
+BANDS = ("u", "g", "r", "i", "z", "Y")  # of the Rubin Observatory, from short to long wavelengths
+
+
+@dataclass(frozen=True, slots=True)
+class LightCurves:
+    """M observations of N objects, end to end, each object's in the order in which they came."""
+
+    offsets: np.ndarray  # (N + 1,) int64; object n has observations offsets[n] to offsets[n + 1]
+    mjd: np.ndarray  # (M,) float64, d (TAI); NaN = no value
+    band: np.ndarray  # (M,) int8, index into BANDS; -1 = another band
+    flux: np.ndarray  # (M,) float64, of the zero point below; NaN = no value
+    flux_err: np.ndarray  # (M,) float64, likewise
+    zero_point: float  # AB magnitude of flux 1, as the reader was told: 31.4 for nJy
+
+    def __post_init__(self) -> None:
+        """InputError if the columns are not of the same observations."""
+        lengths = {len(self.mjd), len(self.band), len(self.flux), len(self.flux_err)}
+        if lengths != {int(self.offsets[-1])}:
+            raise InputError(f"columns of {sorted(lengths)} values, not {self.offsets[-1]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +40,16 @@ class Batch:
     problems: Mapping[int, Problem] = field(default_factory=dict)  # row -> why it cannot be used
     context: pa.Table = field(default_factory=lambda: pa.table({}))  # N rows for output schemas:
     # alertId, diaSourceId, elasticcPublishTimestamp, brokerIngestTimestamp (int64; times in ms)
+    light_curves: LightCurves | None = None  # of the N objects, where the model looks at them
+    repairs: Mapping[int, str] = field(default_factory=dict)  # row -> what its reader put right
 
     def __post_init__(self) -> None:
-        """InputError if ids and features are not of the same objects."""
+        """InputError if ids, features and light curves are not of the same objects."""
         if len(self.object_id) != len(self.features):
             raise InputError(f"{len(self.object_id)} ids and {len(self.features)} rows of features")
+        if self.light_curves is not None and len(self.light_curves.offsets) != len(self) + 1:
+            n_curves = len(self.light_curves.offsets) - 1
+            raise InputError(f"{len(self.object_id)} ids and {n_curves} light curves")
 
     def __len__(self) -> int:
         return len(self.object_id)

@@ -31,7 +31,7 @@ from lcclassify.taxonomy import Taxonomy
 FORMAT = 1
 MANIFEST = "manifest.toml"
 SUMS = "SHA256SUMS"
-FAMILIES = ("forest",)
+FAMILIES = ("forest", "transformer")
 BAD_ZIP = (  # what zipfile lets out of damaged, encrypted or exotic archives
     *(zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError),
     *(zlib.error, lzma.LZMAError),
@@ -54,7 +54,7 @@ class ModelBundle:
     digest: str  # SHA-256 of SHA256SUMS, hexadecimal
     name: str  # the classifier name in outputs
     version: str  # the classifier version in outputs
-    family: Literal["forest"]
+    family: Literal["forest", "transformer"]
     taxonomy: Taxonomy  # as the artefact has it
     features: tuple[Feature, ...]  # in the order of the matrix
     manifest: Mapping[str, Any]  # everything else: card, provenance, parts of the family

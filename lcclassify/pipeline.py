@@ -31,12 +31,12 @@ class Summary:
         """Count one batch."""
         self.n_objects += len(prediction.batch)
         names = prediction.bundle.taxonomy.classes
-        answered = prediction.ranking[prediction.status == 0, 0]
+        answered = prediction.ranking[prediction.answered, 0]
         for leaf, count in zip(*np.unique(answered, return_counts=True), strict=True):
             self.classes[names[leaf]] += int(count)
-        bad = Counter(problem.status.name.lower() for problem in prediction.problems.values())
-        self.statuses.update(bad)
-        self.statuses["ok"] += len(prediction.batch) - bad.total()
+        noted = Counter(note.status.name.lower() for note in prediction.notes.values())
+        self.statuses.update(noted)
+        self.statuses["ok"] += len(prediction.batch) - noted.total()
         features = prediction.batch.features
         for name, column in zip(features.column_names, features.columns, strict=True):
             self.n_missing[name] += pc.sum(pc.is_null(column, nan_is_null=True)).as_py() or 0

@@ -1,7 +1,7 @@
 """Prediction: what one model says about one batch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,14 +18,29 @@ class Prediction:
     bundle: ModelBundle  # name, version, digest and class tree of the speaker
     conditional: np.ndarray  # (N, K) float64, P(node | parent); NaN where there is a problem
     problems: Mapping[int, Problem]  # row -> why it has no answer
+    repairs: Mapping[int, str] = field(default_factory=dict)  # row with an answer -> what was
+    # put right or left out before
+
+    @property
+    def notes(self) -> dict[int, Problem]:
+        """What is to be said of each row that is not plainly OK."""
+        repaired = {row: Problem(Status.REPAIRED, text) for row, text in self.repairs.items()}
+        return repaired | dict(self.problems)
 
     @property
     def status(self) -> np.ndarray:
         """Status of each row. (N,) int8"""
         status = np.full(len(self.batch), Status.OK, np.int8)
-        for row, problem in self.problems.items():
-            status[row] = problem.status
+        for row, note in self.notes.items():
+            status[row] = note.status
         return status
+
+    @property
+    def answered(self) -> np.ndarray:
+        """Whether each row has probabilities. (N,) bool"""
+        answered = np.ones(len(self.batch), bool)
+        answered[list(self.problems)] = False
+        return answered
 
     @property
     def leaf_probability(self) -> np.ndarray:

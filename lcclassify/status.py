@@ -12,6 +12,7 @@ class Status(IntEnum):
     MISSING_FEATURES = 2  # the object carries no features at all, not even empty ones
     INVALID_FEATURES = 3  # a feature is not a number, or outside the range of float32
     INVALID_RECORD = 4  # the record cannot be read
+    REPAIRED = 5  # answered, after something in the object was put right or left out
 
 
 class Problem(NamedTuple):

@@ -70,7 +70,7 @@ def _classifications(prediction: Prediction, rows: np.ndarray) -> pa.Array:
     order = list(dict.fromkeys([*classes, NOT_CLASSIFIED, *ids]))
     probability = np.zeros((len(rows), len(order)))
     probability[:, : len(classes)] = np.nan_to_num(prediction.leaf_probability[rows])
-    probability[prediction.status[rows] != 0, order.index(NOT_CLASSIFIED)] = 1
+    probability[~prediction.answered[rows], order.index(NOT_CLASSIFIED)] = 1
     items = {
         "classId": pa.array(np.tile(np.array([ids[name] for name in order], np.int32), len(rows))),
         "probability": pa.array(probability.ravel()),

@@ -85,7 +85,7 @@ def _tidy(prediction: Prediction, top: int | None) -> pa.Table:
     row = np.repeat(np.arange(n_objects), n_rows)
     rank = np.arange(len(row)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
     leaf = prediction.ranking[row, rank]
-    answered = pa.array(prediction.status[row] == 0)
+    answered = pa.array(prediction.answered[row])
     one_row_each = _provenance(prediction, n_objects) | _status(prediction)
     columns = {name: column.take(pa.array(row)) for name, column in one_row_each.items()}
     ids = {name: column.take(pa.array(row)) for name, column in _ids(prediction).items()}
@@ -120,9 +120,9 @@ def _ids(prediction: Prediction) -> dict[str, pa.Array]:
 def _status(prediction: Prediction) -> dict[str, pa.Array]:
     status: list[str] = ["ok"] * len(prediction.batch)
     reason: list[str | None] = [None] * len(prediction.batch)
-    for row, problem in prediction.problems.items():
-        status[row] = problem.status.name.lower()
-        reason[row] = problem.reason
+    for row, note in prediction.notes.items():
+        status[row] = note.status.name.lower()
+        reason[row] = note.reason
     return {"status": pa.array(status, pa.string()), "reason": pa.array(reason, pa.string())}
 
 
@@ -140,7 +140,7 @@ def _provenance(prediction: Prediction, n_rows: int) -> dict[str, pa.Array]:
 def _class_names(prediction: Prediction, leaf: np.ndarray) -> pa.Array:
     """Names of leaves, (N,) int; null where the object has no answer."""
     names = pa.array(prediction.bundle.taxonomy.classes)
-    return names.take(pa.array(leaf, mask=prediction.status != 0))
+    return names.take(pa.array(leaf, mask=~prediction.answered))
 
 
 def _take(values: np.ndarray, column: np.ndarray) -> np.ndarray:
