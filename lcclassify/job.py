@@ -49,6 +49,7 @@ class Job:
     min_coverage: float
     batch_size: int
     shards: tuple[Shard, ...]
+    names: Mapping[str, str]  # what to call columns of the files
     lcclassify_version: str = __version__
 
     def differences(self, other: "Job") -> Iterator[str]:
@@ -93,7 +94,10 @@ def read_job(folder: Path) -> Job | None:
 
 
 def plan_shards(files: FileSet) -> tuple[Shard, ...]:
-    """Divide Parquet files by row groups and put other files together. InputError for URLs."""
+    """Divide Parquet files by row groups and put other files together. InputError for URLs.
+
+    Files with a row per feature are all one shard: an object may have rows in each.
+    """
     pieces: list[tuple[tuple[str, ...], tuple[int, ...] | None]] = []
     small: list[str] = []
     n_bytes = 0
@@ -106,13 +110,14 @@ def plan_shards(files: FileSet) -> tuple[Shard, ...]:
     for place in files.places:
         if not place.is_local or place.name != place.path:
             raise InputError(f"{place}: results go into a folder from local files only")
-        if groups := row_groups(place, SHARD_ROWS):
+        if not files.is_long and (groups := row_groups(place, SHARD_ROWS)):
             together()
             n_bytes = 0
             pieces += [((place.path,), group) for group in groups]
             continue
         size = os.stat(place.path).st_size
-        if n_bytes + size > SHARD_BYTES or (small and Path(small[-1]).suffix != place.suffix):
+        other = small and Path(small[-1]).suffix != place.suffix
+        if not files.is_long and (other or n_bytes + size > SHARD_BYTES):
             together()
             n_bytes = 0
         small.append(place.path)
@@ -169,7 +174,7 @@ def classify_shard(job: Job, shard: Shard, folder: str) -> dict[str, Any]:
     if bundle.digest != job.model_digest:
         raise ModelError(f"{job.model} is another model now: its digest is {bundle.digest}")
     predictor = load_predictor(bundle, min_coverage=job.min_coverage)
-    files = open_files(shard.paths, job.id_name, shard.row_groups)
+    files = open_files(shard.paths, job.id_name, shard.row_groups, job.names)
     source = FileSource(files, job.columns, job.batch_size)
     result = Path(folder) / f"{shard.name}{SUFFIX}"
     with source, open_sink(str(result), force=True) as sink:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lcclassify.commands.options import MODEL_HELP, IdOpt, InputsArg
+from lcclassify.commands.options import MODEL_HELP, ColumnsOpt, IdOpt, InputsArg
 from lcclassify.commands.report import plan, progress_bar, report, tell_plan
 from lcclassify.urls import without_secrets
 
@@ -49,6 +49,7 @@ def classify_file(
         ),
     ] = None,
     id_name: IdOpt = None,
+    columns: ColumnsOpt = None,
     join: Annotated[
         str | None,
         typer.Option(
@@ -154,15 +155,19 @@ def classify_file(
     from lcclassify.sinks import NESTED, SINKS, is_database, open_sink
     from lcclassify.sources.file import FileSource, open_files
     from lcclassify.sources.join import JoinedSource
+    from lcclassify.sources.names import check_names, read_names
     from lcclassify.sources.places import stem
     from lcclassify.store import resolve_model
 
-    files = open_files(inputs, id_name)
-    joined = open_files([join]) if join is not None else None
+    names = read_names(columns) if columns else {}
+    files = open_files(inputs, id_name, names=names)
+    joined = open_files([join], names=names) if join is not None else None
     own = files.columns
-    names = list(own | joined.columns if joined else own)
-    bundle = resolve_model(model) if model else guess_model(names)
-    receipt = match_features(bundle.features, names)
+    there = list(own | joined.columns if joined else own)
+    if columns:
+        check_names(columns, names, files.renamed | (joined.renamed if joined else frozenset()))
+    bundle = resolve_model(model) if model else guess_model(there)
+    receipt = match_features(bundle.features, there)
     receipt.require(min_coverage, bundle.label)
     if to is None:
         to = f"{stem(inputs[0])}.{bundle.name}.{'avro' if output_schema else 'parquet'}"
@@ -183,6 +188,7 @@ def classify_file(
             min_coverage=min_coverage,
             batch_size=batch_size,
             shards=plan_shards(files),
+            names=names,
         )
         FileSource(files, receipt.used)  # refuses columns of other types at once
         load_predictor(bundle, min_coverage=min_coverage)
@@ -193,7 +199,8 @@ def classify_file(
         return
     sink = open_sink(to, force=force)
     to = without_secrets(to)
-    columns = [name for name in receipt.used if name in own]
+    read = [name for name in receipt.used if name in own]
+    context: tuple[str, ...] = ()
     schema: OutputSchema
     if output_schema:
         options = OutputOptions(
@@ -206,10 +213,11 @@ def classify_file(
             sid=sid,
         )
         schema = open_output(output_schema, options)
-        columns += schema.columns(list(own))
+        read += schema.columns(list(own))
+        context = (*schema.requires, *schema.context)
     else:
         schema = flat_schema(tidy=tidy or is_database(to), top=top, hierarchy=hierarchy)
-    source: Source = FileSource(files, columns, batch_size)
+    source: Source = FileSource(files, read, batch_size, context)
     if joined:
         added = [name for name in receipt.used if name not in own]
         source = together = JoinedSource(source, joined, added)

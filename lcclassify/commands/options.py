@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ InputsArg = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT",
-        help="Parquet, CSV or JSON Lines files, folders of them, or quoted globs.",
+        help="Parquet, CSV, JSON Lines or Avro files, folders of them, or quoted globs.",
         show_default=False,
     ),
 ]
@@ -16,6 +17,14 @@ IdOpt = Annotated[
     str | None,
     typer.Option(
         "--id", metavar="COLUMN", help="Column of the object id; default: oid, objectId, ..."
+    ),
+]
+ColumnsOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--columns",
+        metavar="FILE",
+        help='TOML file whose table [columns] says which column is what: name = "column".',
     ),
 ]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

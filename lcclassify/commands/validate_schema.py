@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lcclassify.commands.options import MODEL_HELP, IdOpt, InputsArg, JsonOpt
+from lcclassify.commands.options import MODEL_HELP, ColumnsOpt, IdOpt, InputsArg, JsonOpt
 from lcclassify.output import emit, show
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def validate_schema(
         str, typer.Option("--model", "-m", metavar="MODEL", help=MODEL_HELP, show_default=False)
     ],
     id_name: IdOpt = None,
+    columns: ColumnsOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Say column by column whether files have what a model needs.
@@ -29,10 +30,14 @@ def validate_schema(
     Example: lcclassify validate-schema features.parquet --model toretto
     """
     from lcclassify.sources.file import open_files
+    from lcclassify.sources.names import check_names, read_names
     from lcclassify.store import resolve_model
 
     bundle = resolve_model(model)
-    files = open_files(inputs, id_name)
+    names = read_names(columns) if columns else {}
+    files = open_files(inputs, id_name, names=names)
+    if columns:
+        check_names(columns, names, files.renamed)
     rows = _rows(bundle, files)
     satisfied = all(row["state"] not in ("missing", "wrong type") for row in rows)
     if as_json:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import reduce
 from itertools import chain, count, islice
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import fastavro
 import pyarrow as pa
@@ -12,11 +13,19 @@ import pyarrow as pa
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
 from lcclassify.legacy.records import RefusedError
+from lcclassify.sources.blocks import CheckedBlocks
 from lcclassify.sources.columns import check_id_type, is_number, is_text, number_table
 from lcclassify.sources.messages import CONTEXT, context_of, with_header
 from lcclassify.sources.parquet import FEATURES, HEADERS
 from lcclassify.sources.places import Place
-from lcclassify.sources.records import Record, flatten, id_array, lacks_features, number_array
+from lcclassify.sources.records import (
+    Record,
+    exact_array,
+    flatten,
+    id_array,
+    lacks_features,
+    number_array,
+)
 from lcclassify.status import Problem, Status
 
 MAGIC = b"Obj\x01"
@@ -45,6 +54,7 @@ PYTHON_KINDS = {
     str: pa.string(),
     bytes: pa.binary(),
     list: pa.list_(pa.null()),
+    datetime: pa.int64(),  # as in the schema; each value is then read for what it is
 }
 
 
@@ -75,36 +85,42 @@ class AvroPart:
 
     def id_type(self, name: str) -> pa.DataType:
         """64-bit integers if no id can be text, otherwise text."""
-        return check_id_type(self.path, name, self.columns.get(name))
+        return check_id_type(self.path, name, self.columns[name])
 
-    def batches(self, id_name: str, columns: Sequence[str], size: int) -> Iterator[Batch]:
+    def batches(
+        self, id_name: str, columns: Sequence[str], size: int, exact: Sequence[str] = ()
+    ) -> Iterator[Batch]:
         """The records in order, at most ``size`` at a time, whichever file they are in."""
         records = chain.from_iterable(map(_read, self._paths))
-        while rows := [self._row(r, id_name, columns) for r in islice(records, size)]:
+        id_type = self.id_type(id_name) if id_name in self.columns else pa.null()
+        names = (id_name, *columns, *exact)
+        while rows := [self._row(record, names) for record in islice(records, size)]:
             problems = {row: r.problem for row, r in enumerate(rows) if r.problem is not None}
+            object_id, *values = zip(*(row.values for row in rows), strict=True)
             arrays = {
-                name: number_array(name, [r.values[column] for r in rows], problems)
-                for column, name in enumerate(columns)
+                name: number_array(name, column, problems)
+                for name, column in zip(columns, values, strict=False)
             }
-            table = pa.Table.from_pylist([r.context for r in rows], CONTEXT)
+            context = {
+                name: exact_array(column)
+                for name, column in zip(exact, values[len(columns) :], strict=True)
+            }
+            if self._has_context:
+                table = pa.Table.from_pylist([row.context for row in rows], CONTEXT)
+                context |= dict(zip(table.column_names, table.columns, strict=True))
             yield Batch(
-                object_id=self._ids(id_name, [r.object_id for r in rows], problems),
+                object_id=id_array(object_id, id_type, problems),
                 id_name=id_name,
                 features=number_table(arrays, problems, len(rows)),
                 problems=problems,
-                context=table if self._has_context else pa.table({}),
+                context=pa.table(context),
             )
 
-    def _ids(self, name: str, values: Sequence[Any], problems: dict[int, Problem]) -> pa.Array:
-        if name not in self.columns:
-            return self.path.key_column(name, len(values))
-        return id_array(values, self.id_type(name), problems)
-
-    def _row(self, record: Record, id_name: str, columns: Sequence[str]) -> "_Row":
+    def _row(self, record: Record, names: Sequence[str]) -> "_Row":
         message, problem = _open_message(record)
         values = flatten(message)
         context = context_of(record) if self._has_context else {}
-        return _Row(values.get(id_name), tuple(map(values.get, columns)), context, problem)
+        return _Row(tuple(map(values.get, names)), context, problem)
 
     def _add(self, columns: Mapping[str, pa.DataType]) -> None:
         for name, kind in columns.items():
@@ -114,7 +130,6 @@ class AvroPart:
 class _Row(NamedTuple):
     """What is kept of a record, which is far larger, until its batch is full."""
 
-    object_id: Any
     values: tuple[Any, ...]
     context: Mapping[str, int | float | None]
     problem: Problem | None
@@ -141,10 +156,11 @@ def _open(path: Place) -> Iterator[tuple[Any, Named, Iterator[Record]]]:
         if not file.peek(len(MAGIC)).startswith(MAGIC):
             raise InputError(f"{path} is not an Avro file")
         try:
-            reader = fastavro.reader(file, handle_unicode_errors="replace")
+            blocks = CheckedBlocks(file)
+            reader = fastavro.reader(cast(IO[bytes], blocks), handle_unicode_errors="replace")
         except Exception as error:  # of whatever kind the bytes lead to
             raise InputError(f"{path} is not an Avro file: {_reason(error)}") from None
-        schema = reader.writer_schema
+        blocks.codec, schema = reader.codec, reader.writer_schema
         yield schema, _named_types(path, schema), _records(path, iter(reader))
 
 
@@ -184,7 +200,7 @@ def _named_types(path: Place, schema: Any) -> Named:
     """The types that a schema names. InputError if it is not that of records of a known depth."""
     named: dict[str, Any] = {}
     try:
-        _collect(schema, named, ())
+        _collect(schema, named, set(), ())
     except ValueError as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     if _type(schema) != "record":
@@ -192,25 +208,45 @@ def _named_types(path: Place, schema: Any) -> Named:
     return named
 
 
-def _collect(schema: Any, named: dict[str, Any], around: tuple[str, ...]) -> None:
-    """Add the types that a schema names; ``around`` it are these. ValueError"""
+def _collect(schema: Any, named: dict[str, Any], empty: set[str], around: tuple[str, ...]) -> bool:
+    """Add the types that a schema names, and those whose values take no bytes. ValueError
+
+    ``around`` the schema are these types. True if its own values take no bytes: of them, an array
+    of any length fits a few bytes, which is refused.
+    """
     if len(around) > MAX_DEPTH:
         raise ValueError("its schema is too deep")
     if isinstance(schema, str):
         if schema in around:
             raise ValueError(f"its type {schema:.60} contains itself")
-        return
-    name, children = "", schema
-    if isinstance(schema, dict):
-        if schema["type"] in ("record", "error", "enum", "fixed"):
-            name = schema["name"]
-            named[name] = schema
-        children = [field["type"] for field in schema.get("fields", ())]
-        children += [schema[key] for key in ("items", "values") if key in schema]
-        if isinstance(schema["type"], dict | list):
-            children.append(schema["type"])
-    for child in children:
-        _collect(child, named, (*around, name))
+        return schema == "null" or schema in empty
+    if isinstance(schema, list):
+        for branch in schema:
+            _collect(branch, named, empty, (*around, ""))
+        return False  # which branch it is takes a byte
+    name, kind = "", schema["type"]
+    if kind in ("record", "error", "enum", "fixed"):
+        name = schema["name"]
+        named[name] = schema
+
+    def collect(child: Any) -> bool:
+        return _collect(child, named, empty, (*around, name))
+
+    fields = [collect(field["type"]) for field in schema.get("fields", ())]
+    if "values" in schema:
+        collect(schema["values"])
+    if "items" in schema and collect(schema["items"]):
+        raise ValueError("its arrays hold items of no bytes")
+    if isinstance(kind, dict | list):
+        return collect(kind)
+    is_empty = (
+        kind == "null"
+        or (kind in ("record", "error") and all(fields))
+        or (kind == "fixed" and schema["size"] == 0)
+    )
+    if is_empty and name:
+        empty.add(name)
+    return is_empty
 
 
 def _branches(schema: Any) -> list[Any]:

@@ -97,10 +97,8 @@ def check_ids(ids: pa.Array, problems: dict[int, Problem]) -> None:
         problems.setdefault(row, Problem(Status.INVALID_RECORD, "the object has no id"))
 
 
-def check_id_type(path: object, name: str, kind: pa.DataType | None) -> pa.DataType:
-    """The type of ids of a column: integers or text. InputError for any other, or no column."""
-    if kind is None:
-        raise InputError(f"{path}: there is no column {name!r}")
+def check_id_type(path: object, name: str, kind: pa.DataType) -> pa.DataType:
+    """The type of ids of a column: integers or text. InputError for any other."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if is_text(kind):

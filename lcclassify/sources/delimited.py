@@ -33,17 +33,17 @@ class CsvPart:
 
     def id_type(self, name: str) -> pa.DataType:
         """Ids are kept as they are written."""
-        if name not in self.columns:
-            raise InputError(f"{self.path}: there is no column {name!r}")
         return pa.string()
 
-    def batches(self, id_name: str, columns: Sequence[str], size: int) -> Iterator[Batch]:
+    def batches(
+        self, id_name: str, columns: Sequence[str], size: int, exact: Sequence[str] = ()
+    ) -> Iterator[Batch]:
         """The rows in order, at most ``size`` at a time. A row of another length is a problem."""
-        for name in (id_name, *columns):
+        inside = [name for name in (id_name, *columns, *exact) if name in self.columns]
+        wanted = list(dict.fromkeys(inside))
+        for name in wanted:
             if self._names.count(name) > 1:
                 raise InputError(f"{self.path}: column {name!r} is there twice")
-        inside = [name for name in (id_name, *columns) if name in self.columns]
-        wanted = list(dict.fromkeys(inside))
         first = 2  # number of the next row; the names are row 1
         with self._open(wanted) as reader:
             for rows in self._blocks(reader):
@@ -53,7 +53,7 @@ class CsvPart:
                     good = 0
                     if not n_bad:
                         good = min(size, rows.num_rows - start, self._good_before_bad(first))
-                    batch = self._batch(rows.slice(start, good), n_bad, id_name, columns)
+                    batch = self._batch(rows.slice(start, good), n_bad, id_name, columns, exact)
                     start, first = start + good, first + len(batch)
                     yield batch
 
@@ -81,7 +81,12 @@ class CsvPart:
         return self._bad[0].number - first if self._bad else sys.maxsize
 
     def _batch(
-        self, rows: pa.RecordBatch, n_bad: int, id_name: str, columns: Sequence[str]
+        self,
+        rows: pa.RecordBatch,
+        n_bad: int,
+        id_name: str,
+        columns: Sequence[str],
+        exact: Sequence[str],
     ) -> Batch:
         """A batch of readable rows, or of as many nulls as there are unreadable ones."""
         problems = {row: self._problem(self._bad.popleft()) for row in range(n_bad)}
@@ -94,15 +99,12 @@ class CsvPart:
                 reason = f"{name} = {values[name][row].as_py()!r:.60} is not UTF-8"
                 problems.setdefault(row, Problem(Status.INVALID_RECORD, reason))
         features = {name: values[name] for name in columns}
-        if id_name in values:
-            object_id = values[id_name]
-        else:
-            object_id = self.path.key_column(id_name, rows.num_rows)
         return Batch(
-            object_id=object_id,
+            object_id=values.get(id_name, pa.nulls(rows.num_rows)),
             id_name=id_name,
             features=number_table(features, problems, rows.num_rows),
             problems=problems,
+            context=pa.table({name: values[name] for name in exact}),
         )
 
     def _problem(self, row: pyarrow.csv.InvalidRow) -> Problem:

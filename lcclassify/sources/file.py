@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Protocol, Self
+from types import MappingProxyType
+from typing import Self
 
 import pyarrow as pa
 
@@ -12,34 +13,17 @@ from lcclassify.errors import InputError
 from lcclassify.features import some_of
 from lcclassify.sources.avro import AvroPart
 from lcclassify.sources.columns import check_ids, check_readable, is_number
+from lcclassify.sources.context import check_context, context_column
 from lcclassify.sources.delimited import CsvPart
 from lcclassify.sources.jsonl import JsonLinesPart
+from lcclassify.sources.long import LongPart, is_long
+from lcclassify.sources.messages import CONTEXT
+from lcclassify.sources.names import rename
 from lcclassify.sources.parquet import ParquetPart
+from lcclassify.sources.part import Part, id_type, read_part
 from lcclassify.sources.places import Place, find_places
 
 ID_NAMES = ("oid", "aid", "objectId", "object_id", "diaObjectId", "SNID", "id")
-
-
-class Part(Protocol):
-    """One file."""
-
-    @property
-    def path(self) -> Place:
-        """Where the file is."""
-
-    @property
-    def columns(self) -> Mapping[str, pa.DataType]:
-        """Every column; the fields of structs under their own names."""
-
-    @property
-    def n_rows(self) -> int | None:
-        """Number of rows; None where only reading on would tell."""
-
-    def id_type(self, name: str) -> pa.DataType:
-        """The type that ``Batch.object_id`` has. InputError if no ids can be of that type."""
-
-    def batches(self, id_name: str, columns: Sequence[str], size: int) -> Iterator[Batch]:
-        """The rows in order, at most ``size`` at a time. InputError where the file is damaged."""
 
 
 FORMATS: dict[str, Callable[[Place], Part]] = {
@@ -59,6 +43,8 @@ class FileSet:
     parts: tuple[Part, ...]
     id_name: str
     places: tuple[Place, ...] = ()  # of all files; several may be one part
+    is_long: bool = False  # a row per feature: rows of one object may lie in any of the files
+    renamed: frozenset[str] = frozenset()  # the names that columns were given
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
@@ -88,33 +74,52 @@ class FileSet:
 
 
 def open_files(
-    inputs: Sequence[str], id_name: str | None = None, row_groups: Sequence[int] | None = None
+    inputs: Sequence[str],
+    id_name: str | None = None,
+    row_groups: Sequence[int] | None = None,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> FileSet:
     """Look at files, folders, globs and URLs. InputError if there is none or one is unreadable.
 
     ``row_groups`` are those to read of the only input, a Parquet file; None: all of everything.
+    ``names`` say what to call columns: name -> column in the files.
     """
     places = [place for pattern in inputs for place in find_places(pattern, FORMATS)]
     parts: tuple[Part, ...] = (
         tuple(_open(places)) if row_groups is None else (ParquetPart(places[0], row_groups),)
     )
+    renamed = _found(names, parts)
+    parts = tuple(rename(part, names) for part in parts)
     if id_name is None:
         id_name = _find_id(parts)
-    types = {part.path: _id_type(part, id_name) for part in parts}
+    types = {part.path: id_type(part, id_name) for part in parts}
     if len(set(types.values())) > 1:
         found = ", ".join(f"{kind} in {path}" for path, kind in types.items())
         raise InputError(f"column {id_name!r} is not of one type: {found}")
-    return FileSet(parts, id_name, tuple(places))
+    if long := [part for part in parts if is_long(part)]:
+        late = {name: column for name, column in names.items() if name not in renamed}
+        wide = LongPart(long, id_name)
+        renamed |= _found(late, [wide])
+        parts = (rename(wide, late), *(part for part in parts if part not in long))
+    return FileSet(parts, id_name, tuple(places), bool(long), renamed)
 
 
 class FileSource:
     """The rows of a set of files, as batches of some of its columns.
 
-    InputError at once if one of these can hold no numbers in one of the files.
+    ``context`` names what an output schema asks for besides; of that, what is there is read.
+    InputError at once if a column can hold no numbers in one of the files.
     """
 
-    def __init__(self, files: FileSet, columns: Sequence[str], batch_size: int = 5000) -> None:
+    def __init__(
+        self,
+        files: FileSet,
+        columns: Sequence[str],
+        batch_size: int = 5000,
+        context: Sequence[str] = (),
+    ) -> None:
         self.files = files
+        self.context = context
         self._keys = files.keys
         self.columns = list(dict.fromkeys(columns))
         self.batch_size = batch_size
@@ -122,6 +127,8 @@ class FileSource:
             for name in self.columns:
                 if name in part.columns:  # a shard of messages may lack what others have
                     check_readable(part.path, name, part.columns[name])
+            for name in self._exact(part):
+                check_context(part.path, name, part.columns[name])
 
     def __enter__(self) -> Self:
         return self
@@ -133,25 +140,37 @@ class FileSource:
         """Every row, in order."""
         empty = True
         for part in self.files.parts:
-            for batch in part.batches(self.files.id_name, self.columns, self.batch_size):
+            for batch in read_part(
+                part, self.files.id_name, self.columns, self.batch_size, self._exact(part)
+            ):
                 empty = False
                 yield self._complete(batch, part)
         if empty:
             name = self.files.id_name
             first = self.files.parts[0]
             none = Batch(
-                object_id=pa.array([], _id_type(first, name)),
+                object_id=pa.array([], id_type(first, name)),
                 id_name=name,
                 features=pa.table({column: pa.array([], pa.float64()) for column in self.columns}),
+                context=CONTEXT.empty_table().select(self._exact(first)),
             )
             yield self._complete(none, first)
 
     def _complete(self, batch: Batch, part: Part) -> Batch:
-        context = {name: batch.context[name] for name in batch.context.column_names}
+        context = {
+            name: column.combine_chunks()
+            for name, column in zip(batch.context.column_names, batch.context.columns, strict=True)
+        }
         context |= {key: part.path.key_column(key, len(batch)) for key in self._keys}
+        context |= {
+            name: context_column(name, context[name]) for name in self.context if name in context
+        }
         problems = dict(batch.problems)
         check_ids(batch.object_id, problems)
         return replace(batch, context=pa.table(context), problems=problems)
+
+    def _exact(self, part: Part) -> list[str]:
+        return [name for name in self.context if name in part.columns]
 
     def commit(self) -> None:
         """Files stay as they are: there is nothing to acknowledge."""
@@ -169,9 +188,10 @@ def _open(places: Sequence[Place]) -> Iterator[Part]:
             yield from map(FORMATS[suffix], run)
 
 
-def _id_type(part: Part, name: str) -> pa.DataType:
-    in_folder = name in part.path.keys and name not in part.columns
-    return pa.string() if in_folder else part.id_type(name)
+def _found(names: Mapping[str, str], parts: Sequence[Part]) -> frozenset[str]:
+    """The names whose column some part has."""
+    columns = {column for part in parts for column in part.columns}
+    return frozenset(name for name, column in names.items() if column in columns)
 
 
 def _find_id(parts: Sequence[Part]) -> str:

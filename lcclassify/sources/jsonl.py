@@ -13,7 +13,7 @@ from lcclassify.sources.columns import number_table
 from lcclassify.sources.delimited import check_encoding
 from lcclassify.sources.parquet import FEATURES, NO_FEATURES
 from lcclassify.sources.places import Place
-from lcclassify.sources.records import flatten, id_array, is_int64, number_array
+from lcclassify.sources.records import exact_array, flatten, id_array, is_int64, number_array
 from lcclassify.status import Problem, Status
 
 
@@ -43,31 +43,30 @@ class JsonLinesPart:
 
     def id_type(self, name: str) -> pa.DataType:
         """64-bit integers if the ids are, otherwise text."""
-        if name not in self.columns:
-            raise InputError(f"{self.path}: there is no key {name!r}")
         return pa.int64() if self._kinds[name] == {int} else pa.string()
 
-    def batches(self, id_name: str, columns: Sequence[str], size: int) -> Iterator[Batch]:
+    def batches(
+        self, id_name: str, columns: Sequence[str], size: int, exact: Sequence[str] = ()
+    ) -> Iterator[Batch]:
         """The lines in order, at most ``size`` at a time. A line that is no object is a problem."""
-        id_type = self.id_type(id_name) if id_name in self.columns else None
+        id_type = self.id_type(id_name) if id_name in self.columns else pa.null()
         with self.path.open_buffered() as file:
             lines = _records(file)
             while rows := list(islice(lines, size)):
                 problems: dict[int, Problem] = {}
                 records = [self._read(row, *line, problems) for row, line in enumerate(rows)]
-                if id_type:
-                    object_id = id_array([r.get(id_name) for r in records], id_type, problems)
-                else:
-                    object_id = self.path.key_column(id_name, len(rows))
                 values = {
                     name: number_array(name, [r.get(name) for r in records], problems)
                     for name in columns
                 }
                 yield Batch(
-                    object_id=object_id,
+                    object_id=id_array([r.get(id_name) for r in records], id_type, problems),
                     id_name=id_name,
                     features=number_table(values, problems, len(rows)),
                     problems=problems,
+                    context=pa.table(
+                        {name: exact_array([r.get(name) for r in records]) for name in exact}
+                    ),
                 )
 
     def _read(

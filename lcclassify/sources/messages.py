@@ -117,17 +117,18 @@ def _exact(value: Any) -> int | None:
     """An id, if it is certain that nothing was lost since it was one."""
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < EXACT else None
-    return _integer(value)
+    return integer(value)
 
 
 def _time(value: Any) -> int | None:
     """A time. One that was rounded is kept: unlike an id, it still says nearly the same."""
     if isinstance(value, float) and abs(value) < 2**63:
         return int(value)
-    return _integer(value)
+    return integer(value)
 
 
-def _integer(value: Any) -> int | None:
+def integer(value: Any) -> int | None:
+    """A 64-bit integer, which may be written as text; None for anything else."""
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
         value = int(value)
     return value if is_int64(value) else None

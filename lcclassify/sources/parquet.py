@@ -40,14 +40,17 @@ class ParquetPart:
 
     def id_type(self, name: str) -> pa.DataType:
         """The type of the ids."""
-        return check_id_type(self.path, name, self.columns.get(name))
+        return check_id_type(self.path, name, self.columns[name])
 
-    def batches(self, id_name: str, columns: Sequence[str], size: int) -> Iterator[Batch]:
+    def batches(
+        self, id_name: str, columns: Sequence[str], size: int, exact: Sequence[str] = ()
+    ) -> Iterator[Batch]:
         """The rows in order, at most ``size`` at a time."""
-        places = {name: self._places[name][0] for name in columns}
-        ids = self._places[id_name][0] if id_name in self._places else None
-        self._check_once([*columns, *([id_name] if ids else [])])
-        paths = {".".join(place) for place in (ids, *places.values()) if place}
+        ids = [id_name] if id_name in self._places else []
+        places = {name: self._places[name][0] for name in (*ids, *columns, *exact)}
+        self._check_once(list(places))
+        paths = {".".join(place) for place in places.values()}
+        of_features = any(len(places[n]) == 2 and places[n][0] == FEATURES for n in columns)
         try:
             with (
                 self.path.open_file() as opened,
@@ -60,17 +63,18 @@ class ParquetPart:
                 for rows in file.iter_batches(size, self._row_groups, columns=sorted(paths)):
                     problems: dict[int, Problem] = {}
                     values = {name: _field(rows, place) for name, place in places.items()}
-                    if any(len(place) == 2 and place[0] == FEATURES for place in places.values()):
+                    if of_features:
                         no_features(rows[FEATURES], problems)
+                    object_id = pa.nulls(rows.num_rows)
                     if ids:
-                        object_id = _field(rows, ids).cast(self.id_type(id_name))
-                    else:
-                        object_id = self.path.key_column(id_name, rows.num_rows)
+                        object_id = values[id_name].cast(self.id_type(id_name))
+                    features = {name: values[name] for name in columns}
                     yield Batch(
                         object_id=object_id,
                         id_name=id_name,
-                        features=number_table(values, problems, rows.num_rows),
+                        features=number_table(features, problems, rows.num_rows),
                         problems=problems,
+                        context=pa.table({name: values[name] for name in exact}),
                     )
         except pa.ArrowException as error:
             raise InputError(f"{self.path} is damaged: {error}") from None

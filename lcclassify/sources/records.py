@@ -42,6 +42,14 @@ def number_array(name: str, values: Sequence[Any], problems: dict[int, Problem])
         return pa.array([_number(name, row, v, problems) for row, v in enumerate(values)])
 
 
+def exact_array(values: Sequence[Any]) -> pa.Array:
+    """Values of one type as they are; of several as text, null where a value has none."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return pa.array(list(map(_text, values)), pa.string())
+
+
 def is_int64(value: Any) -> bool:
     """Whether a value is an integer of 64 bits. Booleans are none."""
     return type(value) is int and -(2**63) <= value < 2**63
@@ -73,6 +81,12 @@ def _number(name: str, row: int, value: Any, problems: dict[int, Problem]) -> st
     reason = f"{name} = {value!r:.60} is not a number"
     problems.setdefault(row, Problem(Status.INVALID_FEATURES, reason))
     return None
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value if _is_writable(value) else None
+    return str(value) if isinstance(value, int | float) else None
 
 
 def _is_writable(text: str) -> bool:

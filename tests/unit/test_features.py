@@ -26,6 +26,8 @@ def features(*names):
         ("W1-W2", "W1_W2"),
         ("W1-W2", "W1_W2_12"),
         ("g-r_mean_corr", "g_r_mean_corr_12"),
+        ("g_r_mean_12", "g-r_mean_12"),
+        ("Power_rate_1/2", "Power_rate_1/2_12"),
         ("Multiband_period", "Multiband_period_12"),
         ("z-Y", "z_Y"),
         ("HOSTGAL_PHOTOZ", "hostgal_zphot"),

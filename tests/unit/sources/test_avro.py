@@ -297,3 +297,34 @@ def test_files_beyond_the_sample_are_looked_at_when_they_come(tmp_path):
     paths[1].unlink()
     with pytest.raises(InputError, match="cannot read .*1.avro: No such file or directory"):
         read(part, ["a"])
+
+
+def test_the_folder_can_be_the_id_of_avro_files(tmp_path):
+    fields = [{"name": "a", "type": "float"}]
+    schema = {"type": "record", "name": "r", "fields": fields}
+    for name in ("007", "8"):
+        (tmp_path / f"oid={name}").mkdir()
+        write(tmp_path / f"oid={name}" / "f.avro", schema, [{"a": 1.0}, {"a": 2.0}])
+    files = open_files([str(tmp_path)])
+    ids = [i for batch in FileSource(files, ["a"]) for i in batch.object_id.to_pylist()]
+    assert ids == ["007", "007", "8", "8"]
+
+
+def nothing(kind, **more):
+    return {"type": "array", "items": {"type": kind, "name": "empty", **more}}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"type": "array", "items": "null"},
+        nothing("fixed", size=0),
+        nothing("record", fields=[{"name": "n", "type": "null"}]),
+        nothing("record", fields=[{"name": "e", "type": {"type": "null"}}]),
+    ],
+)
+def test_arrays_of_nothing_are_refused_before_they_are_read(tmp_path, kind):
+    schema = {"type": "record", "name": "r", "fields": [{"name": "a", "type": kind}]}
+    path = write(tmp_path / "f.avro", schema, [])
+    with pytest.raises(InputError, match="cannot be read: its arrays hold items of no bytes"):
+        part_of(path)

@@ -92,5 +92,3 @@ def test_ids_are_integers_or_text():
     assert check_id_type("f", "oid", pa.dictionary(pa.int32(), pa.string())) == pa.string()
     with pytest.raises(InputError, match="column 'oid' cannot be an object id: its type is double"):
         check_id_type("f", "oid", pa.float64())
-    with pytest.raises(InputError, match="f: there is no column 'oid'"):
-        check_id_type("f", "oid", None)

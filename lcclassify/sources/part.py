@@ -1,0 +1,59 @@
+"""Part: what every format offers, and how it is read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import pyarrow as pa
+
+from lcclassify.batch import Batch
+from lcclassify.errors import InputError
+from lcclassify.sources.places import Place
+
+
+class Part(Protocol):
+    """One file, or several that are one table."""
+
+    @property
+    def path(self) -> Place:
+        """Where the file is."""
+
+    @property
+    def columns(self) -> Mapping[str, pa.DataType]:
+        """Every column; the fields of structs under their own names."""
+
+    @property
+    def n_rows(self) -> int | None:
+        """Number of rows; None where only reading on would tell."""
+
+    def id_type(self, name: str) -> pa.DataType:
+        """The type of ids from a column that is there. InputError if it can hold none."""
+
+    def batches(
+        self, id_name: str, columns: Sequence[str], size: int, exact: Sequence[str] = ()
+    ) -> Iterator[Batch]:
+        """The rows in order, at most ``size`` at a time. InputError where the file is damaged.
+
+        ``columns`` come as numbers, ``exact`` ones in the context as they are. Ids are null if
+        there is no such column.
+        """
+
+
+def id_type(part: Part, name: str) -> pa.DataType:
+    """The type of a part's ids, which may be the value of a ``key=value`` folder. InputError"""
+    if name in part.columns:
+        return part.id_type(name)
+    if name in part.path.keys:
+        return pa.string()
+    raise InputError(f"{part.path}: there is no column {name!r}")
+
+
+def read_part(
+    part: Part, id_name: str, columns: Sequence[str], size: int, exact: Sequence[str] = ()
+) -> Iterator[Batch]:
+    """The batches of a part; where no column gives the ids, its folder does."""
+    for batch in part.batches(id_name, columns, size, exact):
+        if id_name in part.columns:
+            yield batch
+        else:
+            yield replace(batch, object_id=part.path.key_column(id_name, len(batch)))
