@@ -1,92 +1,119 @@
 """lcclassify validate-schema."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lcclassify.commands.options import MODEL_HELP, ColumnsOpt, IdOpt, InputsArg, JsonOpt
-from lcclassify.output import emit, show
+from lcclassify.output import emit
 
 if TYPE_CHECKING:
-    from lcclassify.bundle import ModelBundle
-    from lcclassify.sources.file import FileSet
+    from collections.abc import Mapping
 
-STYLES = {"alias": "yellow", "missing": "red", "wrong type": "red", "extra": "dim"}
+    import pyarrow as pa
+
+    from lcclassify.schemas.known import Known
 
 
 def validate_schema(
     inputs: InputsArg,
     model: Annotated[
-        str, typer.Option("--model", "-m", metavar="MODEL", help=MODEL_HELP, show_default=False)
-    ],
+        str | None,
+        typer.Option("--model", "-m", metavar="MODEL", help=MODEL_HELP, show_default=False),
+    ] = None,
+    read_as: Annotated[
+        str | None,
+        typer.Option(
+            "--read-as",
+            metavar="SCHEMA",
+            help="A known schema, or a file of one (.avsc, .avro): can it read the data?",
+            show_default=False,
+        ),
+    ] = None,
     id_name: IdOpt = None,
     columns: ColumnsOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Say column by column whether files have what a model needs.
+    """Say which schema files have, and whether a model or another schema can read them.
 
-    Exit code 0 if every feature is there, 1 if not.
+    Files are data, or schemas (.avsc). Exit code 1 if their schema is none of the known ones, the
+    model misses features, or the other schema cannot read all that they may hold.
 
     Example: lcclassify validate-schema features.parquet --model toretto
+
+    Example: lcclassify validate-schema messages.avro --read-as new.avsc
     """
-    from lcclassify.sources.file import open_files
-    from lcclassify.sources.names import check_names, read_names
+    from lcclassify.commands import schema_report as report
+    from lcclassify.schemas.known import match_inputs
+    from lcclassify.schemas.needs import UNMET, feature_rows
     from lcclassify.store import resolve_model
 
-    bundle = resolve_model(model)
-    names = read_names(columns) if columns else {}
-    files = open_files(inputs, id_name, names=names)
-    if columns:
-        check_names(columns, names, files.renamed)
-    rows = _rows(bundle, files)
-    satisfied = all(row["state"] not in ("missing", "wrong type") for row in rows)
+    reader = _reader(read_as) if read_as is not None else None
+    about: dict[str, Any] = {}
+    passed = True
+    if model is not None:
+        bundle = resolve_model(model)
+        there, id_name = _columns(inputs, id_name, columns)
+        rows = feature_rows(bundle, there, id_name)
+        passed = all(row["state"] not in UNMET for row in rows)
+        about |= {"model": bundle.label, "satisfied": passed, "id": id_name, "columns": rows}
+    matches = match_inputs(inputs, reader)
+    if reader is not None:
+        passed = passed and all(match.is_readable for match in matches)
+    elif model is None:
+        passed = all(match.fit in ("exact", "compatible") for match in matches)
     if as_json:
         import json
 
-        about = {"model": bundle.label, "satisfied": satisfied, "id": files.id_name}
-        emit(json.dumps(about | {"columns": rows}, ensure_ascii=False))
+        about["schemas"] = [report.as_json(match) for match in matches]
+        emit(json.dumps(about, ensure_ascii=False))
     else:
-        _show(bundle, files, rows, satisfied)
-    raise typer.Exit(0 if satisfied else 1)
+        if model is not None:
+            report.show_features(about)
+        report.show_matches(matches, brief=model is not None and reader is None)
+    raise typer.Exit(0 if passed else 1)
 
 
-def _rows(bundle: "ModelBundle", files: "FileSet") -> list[dict[str, Any]]:
-    """One row per feature, in the model's order, then one per column that no feature uses."""
-    from lcclassify.features import match_features
-    from lcclassify.sources.columns import is_number
+def _reader(name: str) -> "Known":
+    """A schema by its name, or the one in a file. InputError"""
+    from lcclassify.errors import InputError
+    from lcclassify.schemas.known import Known, known_schemas
+    from lcclassify.schemas.written import AVSC, read_schema
+    from lcclassify.sources.file import FORMATS
+    from lcclassify.sources.places import find_places
 
-    columns = files.columns
-    receipt = match_features(bundle.features, list(columns))
-    rows = []
-    for feature, column in receipt.columns.items():
-        if column is None:
-            state = "missing"
-        elif not is_number(columns[column]):
-            state = "wrong type"
-        else:
-            state = "present" if column == feature else "alias"
-        kind = str(columns[column]) if column else None
-        rows.append({"feature": feature, "state": state, "column": column, "type": kind})
-    extra = columns.keys() - set(receipt.used) - {files.id_name}
-    return rows + [
-        {"feature": None, "state": "extra", "column": name, "type": str(kind)}
-        for name, kind in columns.items()
-        if name in extra
-    ]
+    if name in known_schemas():
+        return known_schemas()[name]
+    if not Path(name).suffix and not Path(name).exists():
+        known = ", ".join(known_schemas())
+        raise InputError(f"there is no schema {name!r}: choose from {known}, or name a file")
+    places = find_places(name, (*FORMATS, AVSC))
+    if len(places) != 1:
+        raise InputError(f"{name} is {len(places)} files; --read-as takes the schema of one")
+    return Known(str(places[0]), "", read_schema(places[0]))
 
 
-def _show(
-    bundle: "ModelBundle", files: "FileSet", rows: list[dict[str, Any]], satisfied: bool
-) -> None:
-    from collections import Counter
+def _columns(
+    inputs: list[str], id_name: str | None, mapping: Path | None
+) -> "tuple[Mapping[str, pa.DataType], str | None]":
+    """The columns of data, or those that data of a schema would have; and the id's."""
+    from lcclassify.errors import InputError
+    from lcclassify.schemas.written import AVSC, read_schemas, schema_columns
+    from lcclassify.sources.file import ID_NAMES, open_files
+    from lcclassify.sources.names import check_names, read_names
 
-    from rich.table import Table
-
-    table = Table("feature", "state", "column", "type", box=None, pad_edge=False)
-    for row in rows:
-        cells = [row["feature"] or "", row["state"], row["column"] or "", row["type"] or ""]
-        table.add_row(*cells, style=STYLES.get(row["state"], ""))
-    show(table)
-    counts = ", ".join(f"{n} {state}" for state, n in Counter(r["state"] for r in rows).items())
-    verdict = "satisfied" if satisfied else "NOT satisfied"
-    typer.echo(f"{bundle.label}: {verdict} ({counts}); object id: {files.id_name}", err=True)
+    if not any(Path(name).suffix == AVSC for name in inputs):
+        names = read_names(mapping) if mapping else {}
+        files = open_files(inputs, id_name, names=names)
+        if mapping:
+            check_names(mapping, names, files.renamed)
+        return files.columns, files.id_name
+    schemas = [written.schema for written in read_schemas(inputs)]
+    if len(schemas) > 1 or schemas[0] is None or mapping:
+        raise InputError(f"with --model, name one {AVSC} file, without --columns, or data")
+    try:
+        columns = schema_columns(schemas[0])
+    except ValueError as error:
+        raise InputError(f"{inputs[0]}: {error}") from None
+    return columns, id_name or next((name for name in ID_NAMES if name in columns), None)

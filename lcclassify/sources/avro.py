@@ -261,8 +261,12 @@ def _type(schema: Any) -> str:
 
 
 def _kind(branches: Sequence[Any]) -> pa.DataType:
+    return column_kind([_type(branch) for branch in branches])
+
+
+def column_kind(types: Sequence[str]) -> pa.DataType:
     """The type of a column with values of several Avro types."""
-    return reduce(_common, (KINDS.get(_type(branch), NESTED) for branch in branches), pa.null())
+    return reduce(_common, (KINDS.get(name, NESTED) for name in types), pa.null())
 
 
 def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:

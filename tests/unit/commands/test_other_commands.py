@@ -57,6 +57,15 @@ def test_validate_schema_says_column_by_column_what_is_there(features, model, ca
             {"feature": "rb", "state": "missing", "column": None, "type": None},
             {"feature": None, "state": "extra", "column": "when", "type": "timestamp[ms]"},
         ],
+        "schemas": [
+            {
+                "files": [str(features)],
+                "schema": None,
+                "fit": "none",
+                "effect": "none",
+                "differences": [],
+            }
+        ],
     }
 
 
