@@ -57,6 +57,7 @@ class ModelBundle:
     family: Literal["forest", "transformer"]
     taxonomy: Taxonomy  # as the artefact has it
     features: tuple[Feature, ...]  # in the order of the matrix
+    class_shares: Mapping[str, float] | None  # how often it answers each class, where known
     manifest: Mapping[str, Any]  # everything else: card, provenance, parts of the family
 
     @property
@@ -169,6 +170,8 @@ def _parse(folder: Path) -> ModelBundle:
             for entry in manifest["features"]
         )
         _check_names(manifest["name"], manifest["version"], taxonomy, features)
+        class_shares = manifest.get("class_shares")
+        _check_shares(class_shares, taxonomy)
         return ModelBundle(
             path=folder,
             digest=file_digest(folder / SUMS),
@@ -177,6 +180,7 @@ def _parse(folder: Path) -> ModelBundle:
             family=manifest["family"],
             taxonomy=taxonomy,
             features=features,
+            class_shares=class_shares,
             manifest=manifest,
         )
     except OSError as error:
@@ -202,6 +206,16 @@ def _check_names(
     for feature in features:
         if not 0 <= (feature.missing_share or 0) <= 1:
             raise ValueError(f"missing_share of {feature.name} is {feature.missing_share!r}")
+
+
+def _check_shares(shares: Mapping[str, float] | None, taxonomy: Taxonomy) -> None:
+    """Refuse shares that are not of all the classes together. ValueError."""
+    if shares is None:
+        return
+    if sorted(shares) != sorted(taxonomy.classes):
+        raise ValueError("class_shares are not of the classes of the tree")
+    if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 0.01:
+        raise ValueError("class_shares do not sum to 1")
 
 
 def _is_name(value: object) -> bool:

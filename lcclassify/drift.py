@@ -5,27 +5,28 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lcclassify.bundle import ModelBundle
 from lcclassify.features import Receipt
+from lcclassify.summary import Summary
 
-LEAST_OBJECTS = 100  # fewer say nothing about shares
+LEAST_OBJECTS = 100  # fewer say nothing about the shares of missing values
 TOLERANCE = 0.10  # a share may differ by so much from one night, field or season to the next
 SIGMAS = 5.0  # and by so many standard errors
+LEAST_ANSWERS = 1000  # fewer say nothing about the shares of classes
+FAR = 0.30  # total variation: the share of the answers that went from one class to another
 
 
-def find_drift(
-    bundle: ModelBundle,
-    receipt: Receipt,
-    n_objects: int,
-    n_missing: Mapping[str, int],
-) -> list[str]:
+def find_drift(bundle: ModelBundle, receipt: Receipt, summary: Summary) -> list[str]:
     """A sentence for each feature that is missing more or less often than in training.
 
-    ``n_missing`` counts objects without a value by column. A feature that no object has is told
-    also where the card does not know its share.
+    A feature that no object has is told also where the card does not know its share. One more
+    sentence, the first, if the answers are spread over the classes otherwise than the card says.
     """
-    return [] if n_objects < LEAST_OBJECTS else [*_told(bundle, receipt, n_objects, n_missing)]
+    sentences = [*_classes(bundle, summary.classes)]
+    if summary.n_objects >= LEAST_OBJECTS:
+        sentences += _features(bundle, receipt, summary.n_objects, summary.n_missing)
+    return sentences
 
 
-def _told(
+def _features(
     bundle: ModelBundle, receipt: Receipt, n_objects: int, n_missing: Mapping[str, int]
 ) -> Iterator[str]:
     for feature in bundle.features:
@@ -46,6 +47,22 @@ def _told(
 def _differs(share: float, expected: float, n_objects: int) -> bool:
     spread = math.sqrt(max(expected * (1 - expected), 1 / n_objects) / n_objects)
     return abs(share - expected) > max(TOLERANCE, SIGMAS * spread)
+
+
+def _classes(bundle: ModelBundle, classes: Mapping[str, int]) -> Iterator[str]:
+    n_answers = sum(classes.values())
+    if bundle.class_shares is None or n_answers < LEAST_ANSWERS:
+        return
+    found = {name: classes[name] / n_answers for name in bundle.class_shares}
+    moved = {name: found[name] - share for name, share in bundle.class_shares.items()}
+    far = sum(map(abs, moved.values())) / 2
+    if far > FAR:
+        most = sorted(moved, key=lambda name: -abs(moved[name]))[:3]
+        examples = (f"{n} {found[n]:.1%} ({bundle.class_shares[n]:.1%})" for n in most)
+        yield (
+            f"{far:.0%} of the answers are of other classes than in training, where at most "
+            f"{FAR:.0%} are usual: now (then) {', '.join(examples)}"
+        )
 
 
 def some_sentences(sentences: Sequence[str], limit: int = 10) -> list[str]:

@@ -1,68 +1,62 @@
 """Large jobs: a folder of result shards that any number of workers fill, and that can be resumed.
 
-The folder holds ``job.json`` (what is asked: inputs, model, options, shards), then per shard its
-result and, written after it, its counts; and ``manifest.json`` when all shards are there. Every
-file appears whole, by renaming. A shard's bytes depend on nothing but the job.
+The folder holds ``job.json`` (what is asked: task, inputs, shards), then per shard its result and,
+written after it, its counts; and ``manifest.json`` when all shards are there. Every file appears
+whole, by renaming. A shard's bytes depend on nothing but the job.
 """
 
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from lcclassify import __version__
-from lcclassify.digest import file_digest
-from lcclassify.errors import InputError, OutputError, WorkerError, os_reason
-from lcclassify.sources.file import FileSet
-from lcclassify.sources.parquet import row_groups
+from lcclassify.errors import OutputError, os_reason
+from lcclassify.shards import Shard, classify_shard, plan_shards, read_counts, read_ids, write_whole
+from lcclassify.summary import Summary, count_repeated
+from lcclassify.task import FileStamp, Table, Task, stamps
+from lcclassify.workers import call_all
 
 JOB, MANIFEST = "job.json", "manifest.json"
-SUFFIX = ".parquet"
-SHARD_ROWS = 250_000
-SHARD_BYTES = 1 << 28  # of files that cannot be divided
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """A part of the input: some row groups of a Parquet file, or whole files of another kind."""
-
-    name: str  # of the result, without suffix
-    paths: tuple[str, ...]
-    row_groups: tuple[int, ...] | None  # of the only path
+PARTIAL = ".part-*"  # what killed writers leave
+WITHOUT_MEANING = ("model", "join")  # where they lie; digest and stamps tell what they are
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """All that decides the result, in plain values: it goes to workers and into ``job.json``."""
+    """All that decides the result, in plain values: it goes into ``job.json``."""
 
-    inputs: tuple[tuple[str, int, int], ...]  # path, size in bytes, time of last change in ns
-    id_name: str
-    columns: tuple[str, ...]  # what is read of each file
-    model: str  # path of the bundle
-    model_digest: str
-    output: Mapping[str, Any]  # what flat_schema takes
-    min_coverage: float
-    batch_size: int
+    task: Task
+    inputs: tuple[FileStamp, ...]
+    suffix: str  # of the shards
     shards: tuple[Shard, ...]
-    names: Mapping[str, str]  # what to call columns of the files
     lcclassify_version: str = __version__
 
     def differences(self, other: "Job") -> Iterator[str]:
-        """In words, what another job has otherwise. Where a model lies does not matter."""
-        mine, its = plain(self), plain(other)
+        """In words, what another job has otherwise."""
+        mine, its = _asked(self), _asked(other)
         for key in mine:
-            if key not in ("model", "shards") and mine[key] != its[key]:
+            if mine[key] != its[key]:
                 yield f"{key} was {its[key]!r:.80} and is {mine[key]!r:.80}"
+
+
+def _asked(job: Job) -> dict[str, Any]:
+    values = plain(job)
+    del values["shards"]  # they follow from the inputs
+    task = {key: value for key, value in values.pop("task").items() if key not in WITHOUT_MEANING}
+    return values | task
 
 
 def plain(job: Job) -> dict[str, Any]:
     """A job as JSON has it: lists, not tuples."""
     return dict(json.loads(json.dumps(asdict(job))))
+
+
+def plan_job(task: Task, table: Table, suffix: str) -> Job:
+    """The job of a task on a table. InputError for files that are not on this machine."""
+    return Job(task, stamps(table.files.places), suffix, plan_shards(table.files, suffix))
 
 
 def read_job(folder: Path) -> Job | None:
@@ -83,60 +77,17 @@ def read_job(folder: Path) -> Job | None:
     try:
         values = json.loads(text)
         shards = tuple(
-            Shard(s["name"], tuple(s["paths"]), s["row_groups"] and tuple(s["row_groups"]))
+            Shard(s["file"], tuple(s["paths"]), s["row_groups"] and tuple(s["row_groups"]))
             for s in values.pop("shards")
         )
         inputs = tuple((path, size, time) for path, size, time in values.pop("inputs"))
-        columns = tuple(values.pop("columns"))
-        return Job(shards=shards, inputs=inputs, columns=columns, **values)
+        return Job(Task.of(values.pop("task")), inputs, shards=shards, **values)
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{folder / JOB} is damaged: {error!r}; remove the folder") from None
 
 
-def plan_shards(files: FileSet) -> tuple[Shard, ...]:
-    """Divide Parquet files by row groups and put other files together. InputError for URLs.
-
-    Files with a row per feature are all one shard: an object may have rows in each.
-    """
-    pieces: list[tuple[tuple[str, ...], tuple[int, ...] | None]] = []
-    small: list[str] = []
-    n_bytes = 0
-
-    def together() -> None:
-        if small:
-            pieces.append((tuple(small), None))
-            small.clear()
-
-    for place in files.places:
-        if not place.is_local or place.name != place.path:
-            raise InputError(f"{place}: results go into a folder from local files only")
-        if not files.is_long and (groups := row_groups(place, SHARD_ROWS)):
-            together()
-            n_bytes = 0
-            pieces += [((place.path,), group) for group in groups]
-            continue
-        size = os.stat(place.path).st_size
-        other = small and Path(small[-1]).suffix != place.suffix
-        if not files.is_long and (other or n_bytes + size > SHARD_BYTES):
-            together()
-            n_bytes = 0
-        small.append(place.path)
-        n_bytes += size
-    together()
-    return tuple(Shard(f"part-{n:05d}", *piece) for n, piece in enumerate(pieces))
-
-
-def fingerprint(paths: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
-    """Path, size and time of last change of each file. InputError if one is not there."""
-    try:
-        stats = [(path, os.stat(path)) for path in paths]
-    except OSError as error:
-        raise InputError(f"cannot read {error.filename}: {os_reason(error)}") from None
-    return tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
-
-
-def prepare(job: Job, folder: Path) -> list[Shard]:
-    """Make the folder, or find it as an interrupted run left it; the shards that are missing.
+def prepare(job: Job, folder: Path) -> None:
+    """Make the folder, or find it as an interrupted run left it.
 
     OutputError if it was made for another input, model or option.
     """
@@ -144,7 +95,7 @@ def prepare(job: Job, folder: Path) -> list[Shard]:
     if there is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / JOB, json.dumps(plain(job), indent=1))
+            write_whole(folder / JOB, json.dumps(plain(job), indent=1).encode())
         except OSError as error:
             raise OutputError(f"cannot write {folder}: {os_reason(error)}") from None
     elif differences := list(job.differences(there)):
@@ -152,7 +103,11 @@ def prepare(job: Job, folder: Path) -> list[Shard]:
             f"{folder} was made for another job: {'; '.join(differences)}. Choose another folder, "
             "or remove this one"
         )
-    return [shard for shard in job.shards if not _counts_path(folder, shard).exists()]
+
+
+def missing_shards(job: Job, folder: Path) -> list[Shard]:
+    """The shards that are still to be done."""
+    return [shard for shard in job.shards if not (folder / shard.counts_file).exists()]
 
 
 def is_finished(folder: Path) -> bool:
@@ -160,104 +115,54 @@ def is_finished(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
-def classify_shard(job: Job, shard: Shard, folder: str) -> dict[str, Any]:
-    """Classify one shard into the folder; returns its counts. What workers and clusters call."""
-    from lcclassify.bundle import open_bundle
-    from lcclassify.errors import ModelError
-    from lcclassify.pipeline import run
-    from lcclassify.predictors import load_predictor
-    from lcclassify.schemas.flat import flat_schema
-    from lcclassify.sinks import open_sink
-    from lcclassify.sources.file import FileSource, open_files
-
-    bundle = open_bundle(Path(job.model))
-    if bundle.digest != job.model_digest:
-        raise ModelError(f"{job.model} is another model now: its digest is {bundle.digest}")
-    predictor = load_predictor(bundle, min_coverage=job.min_coverage)
-    files = open_files(shard.paths, job.id_name, shard.row_groups, job.names)
-    source = FileSource(files, job.columns, job.batch_size)
-    result = Path(folder) / f"{shard.name}{SUFFIX}"
-    with source, open_sink(str(result), force=True) as sink:
-        summary = run(source, predictor, flat_schema(**job.output), [sink])
-    counts = {"file": result.name, "sha256": file_digest(result)} | summary.as_dict()
-    try:
-        write_whole(_counts_path(Path(folder), shard), json.dumps(counts))
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}: {os_reason(error)}") from None
-    return counts
-
-
 def work(
     job: Job,
     missing: Sequence[Shard],
     folder: Path,
     n_workers: int,
+    threads: int | None = None,
     progress: Callable[[int], None] = lambda n_objects: None,
-) -> dict[str, Any]:
-    """Classify the shards that ``prepare`` found missing and write the manifest; returns it."""
+) -> None:
+    """Classify the shards that are missing, each by so many threads.
+
+    The first error ends the work; what is unfinished then is removed.
+    """
     to_do = set(missing)
     for shard in job.shards:
         if shard not in to_do:
-            progress(_counts(folder, shard)["objects"])
-    if n_workers == 1 or len(missing) <= 1:
-        for shard in missing:
-            progress(classify_shard(job, shard, str(folder))["objects"])
-    else:
-        _work_together(job, missing, folder, n_workers, progress)
-    shards = [_counts(folder, shard) for shard in job.shards]
-    manifest = {"job": plain(job), "objects": sum(s["objects"] for s in shards), "shards": shards}
-    if not is_finished(folder):
-        write_whole(folder / MANIFEST, json.dumps(manifest, indent=1))
-    return manifest
-
-
-def _work_together(
-    job: Job,
-    shards: Sequence[Shard],
-    folder: Path,
-    n_workers: int,
-    progress: Callable[[int], None],
-) -> None:
-    """Spawned workers, with two shards each in hand; the first error ends the work."""
-    queue = iter(shards)
-    with ProcessPoolExecutor(min(n_workers, len(shards)), get_context("spawn")) as pool:
-        pending: set[Future[dict[str, Any]]] = set()
-        try:
-            while True:
-                for shard in queue:
-                    pending.add(pool.submit(classify_shard, job, shard, str(folder)))
-                    if len(pending) >= 2 * n_workers:
-                        break
-                if not pending:
-                    return
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    progress(future.result()["objects"])
-        except BrokenProcessPool:
-            raise WorkerError(
-                "a worker was killed, perhaps for want of memory; what is finished is kept: run "
-                "the same command again to go on, with fewer --workers if need be"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _counts_path(folder: Path, shard: Shard) -> Path:
-    return folder / f"{shard.name}.json"
-
-
-def _counts(folder: Path, shard: Shard) -> dict[str, Any]:
-    return dict(json.loads(_counts_path(folder, shard).read_text("utf-8")))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file that is whole or not there."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+            progress(read_counts(folder, shard)["objects"])
+    threads = threads or max(1, n_workers // max(1, len(missing)))
+    calls = [(job.task, shard, str(folder), threads) for shard in missing]
     try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        call_all(classify_shard, calls, n_workers, lambda counts: progress(counts["objects"]))
     finally:
-        partial.unlink(missing_ok=True)
+        _remove(folder, PARTIAL)
+
+
+def summarize(job: Job, folder: Path) -> Summary:
+    """The counts of all shards together."""
+    parts = (read_counts(folder, shard) for shard in job.shards)
+    if is_finished(folder):
+        n_repeated = json.loads((folder / MANIFEST).read_text("utf-8"))["repeated_ids"]
+    else:
+        n_repeated = count_repeated([read_ids(folder, shard) for shard in job.shards])
+    return Summary.of(parts, n_repeated)
+
+
+def finish(job: Job, folder: Path, summary: Summary) -> None:
+    """Say in the folder that all of a job is there."""
+    counts = (read_counts(folder, shard) for shard in job.shards)
+    shards = [{key: each[key] for key in ("file", "sha256", "objects")} for each in counts]
+    manifest = {"job": plain(job)} | summary.as_dict() | {"shards": shards}
+    try:
+        write_whole(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {os_reason(error)}") from None
+    _remove(folder, "part-*.ids")
+    _remove(folder, PARTIAL)
+
+
+def _remove(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        with suppress(OSError):
+            path.unlink()

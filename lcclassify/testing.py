@@ -35,7 +35,9 @@ def make_batch(
 
 
 def make_bundle(
-    taxonomy: Taxonomy, features: Sequence[Feature] = (Feature("x", ("x",), None),)
+    taxonomy: Taxonomy,
+    features: Sequence[Feature] = (Feature("x", ("x",), None),),
+    class_shares: dict[str, float] | None = None,
 ) -> ModelBundle:
     """A bundle that is on no disk: enough for what only names a model."""
     return ModelBundle(
@@ -46,6 +48,7 @@ def make_bundle(
         family="forest",
         taxonomy=taxonomy,
         features=tuple(features),
+        class_shares=class_shares,
         manifest={},
     )
 

@@ -77,7 +77,13 @@ def card(
             | {"method": f"{folds} stratified folds, every object scored out of fold"},
             "held_out": _scores(example_truth, example_predicted, order),
         },
+        "class_shares": class_shares(out_of_fold, order),
     }
+
+
+def class_shares(answers: Names, order: Sequence[str]) -> dict[str, float]:
+    """How often each class is the answer to an object that the forest has not seen."""
+    return {name: round(float(np.mean(answers == name)), 4) for name in order}
 
 
 def _scores(truth: Names, predicted: Names, order: Sequence[str]) -> dict[str, Any]:

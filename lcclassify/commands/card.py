@@ -10,7 +10,7 @@ from rich.tree import Tree
 from lcclassify.bundle import ModelBundle
 from lcclassify.output import show
 
-STRUCTURE = {"format", "taxonomy", "forests", "features", "missing"}
+STRUCTURE = {"format", "taxonomy", "forests", "features", "missing", "class_shares"}
 
 
 def print_card(bundle: ModelBundle) -> None:
@@ -58,6 +58,9 @@ def _class_tree(bundle: ModelBundle) -> Tree:
     tree = bundle.taxonomy
     root = Tree("classes")
     branches = {-1: root}
+    shares = bundle.class_shares or {}
     for node, parent in enumerate(tree.parent):
-        branches[node] = branches[parent].add(tree.nodes[node])
+        name = tree.nodes[node]
+        share = f"  {100 * shares[name]:.1f} % of the answers" if name in shares else ""
+        branches[node] = branches[parent].add(name + share)
     return root

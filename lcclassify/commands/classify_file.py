@@ -1,28 +1,15 @@
 """lcclassify classify-file."""
 
 import os
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from lcclassify.commands.options import MODEL_HELP, ColumnsOpt, IdOpt, InputsArg
-from lcclassify.commands.report import plan, progress_bar, report, tell_plan
+from lcclassify.commands.fill import fill_folder, fill_result
+from lcclassify.commands.options import MODEL_HELP, ColumnsOpt, Drift, IdOpt, InputsArg, Shards
+from lcclassify.commands.report import Reporter
 from lcclassify.urls import without_secrets
-
-if TYPE_CHECKING:
-    from lcclassify.job import Job
-    from lcclassify.schemas import OutputSchema
-    from lcclassify.sources import Source
-
-
-class Drift(StrEnum):
-    """What to do if the input is not like the training data."""
-
-    warn = "warn"
-    fail = "fail"
-    ignore = "ignore"
 
 
 def classify_file(
@@ -43,8 +30,8 @@ def classify_file(
             "-o",
             metavar="FILE",
             help="Result, by suffix (.parquet, .csv, .jsonl, .avro, .vot, .ecsv), a database "
-            "(.sqlite, sqlite:///..., postgresql://...), a folder (ending in /) of Parquet files "
-            "that can be resumed, or - for JSON Lines on standard output. "
+            "(.sqlite, sqlite:///..., postgresql://...), a folder (ending in /) of files that can "
+            "be resumed, or - for JSON Lines on standard output. "
             "Default: <input>.<model>.parquet in the current directory.",
         ),
     ] = None,
@@ -70,9 +57,9 @@ def classify_file(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="A published schema instead of a flat table, to .avro or .parquet: alerce, "
-            "alerce-map, elasticc-v0_9, elasticc-v0_9_1, scribe, scribe-hierarchy, scribe-score "
-            "or scribe-per-class.",
+            help="A published schema instead of a flat table, to .avro, .parquet, .jsonl, - or a "
+            "folder: alerce, alerce-map, elasticc-v0_9, elasticc-v0_9_1, scribe, "
+            "scribe-hierarchy, scribe-score or scribe-per-class.",
         ),
     ] = None,
     classifier_name: Annotated[
@@ -85,7 +72,7 @@ def classify_file(
         str, typer.Option(metavar="NAME", help="In the ELAsTiCC schemas.")
     ] = "ALeRCE",
     scribe_ids: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="FILE",
             help="For scribe-per-class: CSV of classifier_name, classifier_id, class_name, "
@@ -111,6 +98,13 @@ def classify_file(
         int | None,
         typer.Option(
             metavar="N", min=1, max=1024, help="Processes for a folder. Default: one per core."
+        ),
+    ] = None,
+    shards: Annotated[
+        Shards | None,
+        typer.Option(
+            help="Files in a folder. Default: parquet, or avro for a published schema.",
+            show_default=False,
         ),
     ] = None,
     on_drift: Annotated[
@@ -142,125 +136,50 @@ def classify_file(
         raise typer.BadParameter("--output-schema fixes the columns: no --tidy, --top, --hierarchy")
     if as_json and to == "-":
         raise typer.BadParameter("--json and --to - both want standard output: choose one")
-    from lcclassify.drift import find_drift, some_sentences
-    from lcclassify.errors import DriftError
-    from lcclassify.features import match_features
     from lcclassify.guess import guess_model
-    from lcclassify.job import Job, fingerprint, plan_shards
-    from lcclassify.pipeline import run
-    from lcclassify.predictors import load_predictor
-    from lcclassify.schemas import open_output
-    from lcclassify.schemas.avro import AvroOutput, OutputOptions
-    from lcclassify.schemas.flat import flat_schema
-    from lcclassify.sinks import NESTED, SINKS, is_database, open_sink
-    from lcclassify.sources.file import FileSource, open_files
-    from lcclassify.sources.join import JoinedSource
-    from lcclassify.sources.names import check_names, read_names
+    from lcclassify.sinks import NESTED, SINKS, is_database, takes_records
     from lcclassify.sources.places import stem
     from lcclassify.store import resolve_model
+    from lcclassify.task import Output, open_table, plan_task
 
-    names = read_names(columns) if columns else {}
-    files = open_files(inputs, id_name, names=names)
-    joined = open_files([join], names=names) if join is not None else None
-    own = files.columns
-    there = list(own | joined.columns if joined else own)
-    if columns:
-        check_names(columns, names, files.renamed | (joined.renamed if joined else frozenset()))
-    bundle = resolve_model(model) if model else guess_model(there)
-    receipt = match_features(bundle.features, there)
-    receipt.require(min_coverage, bundle.label)
+    table = open_table(inputs, id_name, join, columns)
+    bundle = resolve_model(model) if model else guess_model(table.columns)
     if to is None:
         to = f"{stem(inputs[0])}.{bundle.name}.{'avro' if output_schema else 'parquet'}"
-    if output_schema and Path(to).suffix not in NESTED:
-        raise typer.BadParameter(f"--output-schema writes to {' or '.join(NESTED)}, not to {to}")
+    is_folder = to.endswith("/") or (os.path.isdir(to) and Path(to).suffix not in SINKS)
+    if output_schema and not is_folder and not takes_records(to):
+        choice = ", ".join(["a folder", *NESTED])
+        raise typer.BadParameter(f"--output-schema writes to one of {choice}, not to {to}")
     if is_database(to) and hierarchy:
         raise typer.BadParameter("a database takes a row per object and class: no --hierarchy")
-    if to.endswith("/") or (os.path.isdir(to) and Path(to).suffix not in SINKS):
-        if output_schema or as_json or joined:
-            raise typer.BadParameter("a folder takes flat tables, without --json and --join")
-        job = Job(
-            inputs=fingerprint([place.path for place in files.places]),
-            id_name=files.id_name,
-            columns=receipt.used,
-            model=str(bundle.path),
-            model_digest=bundle.digest,
-            output={"tidy": tidy, "top": top, "hierarchy": hierarchy},
-            min_coverage=min_coverage,
-            batch_size=batch_size,
-            shards=plan_shards(files),
-            names=names,
-        )
-        FileSource(files, receipt.used)  # refuses columns of other types at once
-        load_predictor(bundle, min_coverage=min_coverage)
-        if not quiet:
-            tell_plan(plan(bundle, receipt, guessed=not model), to, dry_run)
-        if not dry_run:
-            _work(job, Path(to), workers or _n_cores(), files.n_rows, quiet)
-        return
-    sink = open_sink(to, force=force)
-    to = without_secrets(to)
-    read = [name for name in receipt.used if name in own]
-    context: tuple[str, ...] = ()
-    schema: OutputSchema
-    if output_schema:
-        options = OutputOptions(
-            bundle=bundle,
-            classifier_name=classifier_name,
-            classifier_version=classifier_version,
-            broker_name=broker_name,
-            scribe_ids=scribe_ids,
-            survey=survey,
-            sid=sid,
-        )
-        schema = open_output(output_schema, options)
-        read += schema.columns(list(own))
-        context = (*schema.requires, *schema.context)
+    output = Output(
+        schema=output_schema,
+        tidy=tidy or is_database(to),
+        top=top,
+        hierarchy=hierarchy,
+        classifier_name=classifier_name,
+        classifier_version=classifier_version,
+        broker_name=broker_name,
+        scribe_ids=scribe_ids,
+        survey=survey,
+        sid=sid,
+    )
+    task, receipt = plan_task(
+        table, bundle, output, min_coverage=min_coverage, batch_size=batch_size
+    )
+    reporter = Reporter(
+        bundle=bundle,
+        receipt=receipt,
+        to=without_secrets(to),
+        join=join,
+        on_drift=on_drift,
+        guessed=not model,
+        dry_run=dry_run,
+        quiet=quiet,
+        as_json=as_json,
+    )
+    if is_folder:
+        suffix = shards or (Shards.avro if output_schema else Shards.parquet)
+        fill_folder(task, table, Path(to), f".{suffix}", reporter, workers=workers, threads=threads)
     else:
-        schema = flat_schema(tidy=tidy or is_database(to), top=top, hierarchy=hierarchy)
-    source: Source = FileSource(files, read, batch_size, context)
-    if joined:
-        added = [name for name in receipt.used if name not in own]
-        source = together = JoinedSource(source, joined, added)
-    predictor = load_predictor(bundle, min_coverage=min_coverage, threads=threads or _n_cores())
-    if not quiet:
-        tell_plan(plan(bundle, receipt, guessed=not model), to, dry_run)
-    if dry_run:
-        return
-    with progress_bar(files.n_rows, quiet) as progress, source, sink:
-        summary = run(source, predictor, schema, [sink], progress)
-        drift = find_drift(bundle, receipt, summary.n_objects, summary.n_missing)
-        if drift and on_drift is Drift.fail:
-            raise DriftError("; ".join(some_sentences(drift)))
-    report(bundle, summary, to, quiet=quiet, as_json=as_json)
-    if joined and not quiet:
-        typer.echo(f"{together.n_unmatched:,} objects are not in {join}", err=True)
-    for sentence in some_sentences(drift) if on_drift is Drift.warn and not quiet else ():
-        typer.echo(f"drift: {sentence}", err=True)
-    if isinstance(schema, AvroOutput) and not quiet:
-        for reason, count in schema.left_out.most_common():
-            typer.echo(f"no record for {count:,} objects: {reason}", err=True)
-
-
-def _work(job: "Job", folder: Path, n_workers: int, n_rows: int | None, quiet: bool) -> None:
-    """Fill a folder of results, or what an interrupted run has left to do."""
-    from lcclassify.job import is_finished, prepare, work
-
-    missing = prepare(job, folder)
-    n_done, n_shards = len(job.shards) - len(missing), len(job.shards)
-    if is_finished(folder):
-        if not quiet:
-            typer.echo(f"{folder} is finished: {n_shards} files, nothing to do", err=True)
-        return
-    if not quiet and n_done:
-        typer.echo(f"going on: {n_done} of {n_shards} files are there", err=True)
-    with progress_bar(n_rows, quiet) as progress:
-        manifest = work(job, missing, folder, n_workers, progress)
-    if not quiet:
-        typer.echo(f"{manifest['objects']:,} objects -> {folder}, {n_shards} files", err=True)
-
-
-def _n_cores() -> int:
-    """Cores that this process may use, where the system says; otherwise all of them."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        fill_result(task, table, to, reporter, force=force, threads=threads)

@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -32,3 +33,18 @@ MODEL_HELP = (
     "Name, NAME@VERSION, bundle, or a folder or archive that ALeRCE published. "
     "See 'lcclassify models'."
 )
+
+
+class Drift(StrEnum):
+    """What to do if the input is not like the training data."""
+
+    warn = "warn"
+    fail = "fail"
+    ignore = "ignore"
+
+
+class Shards(StrEnum):
+    """Kinds of files in a folder of results."""
+
+    parquet = "parquet"
+    avro = "avro"

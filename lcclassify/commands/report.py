@@ -1,35 +1,129 @@
 """What classify-file says on the way and at the end."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
 
+from lcclassify.commands.options import Drift
 from lcclassify.output import emit
 
 if TYPE_CHECKING:
     from lcclassify.bundle import ModelBundle
     from lcclassify.features import Receipt
-    from lcclassify.pipeline import Summary
+    from lcclassify.summary import Summary
 
 
-def plan(bundle: "ModelBundle", receipt: "Receipt", *, guessed: bool) -> str:
-    """The model, and what of its features was found."""
-    parts = [f"{len(receipt.used)} of {len(receipt.columns)} features found"]
-    if receipt.aliased:
-        parts.append(f"{len(receipt.aliased)} under another name")
-    if receipt.missing:
-        parts.append(f"{len(receipt.missing)} filled as not computed")
-    why = ", the most demanding model that fits the input" if guessed else ""
-    return f"model {bundle.label} ({bundle.digest[:12]}){why}: {', '.join(parts)}"
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Says on stderr, or as JSON on standard output, what a run is about to do and has done."""
+
+    bundle: "ModelBundle"
+    receipt: "Receipt"
+    to: str  # without passwords
+    join: str | None
+    on_drift: Drift
+    guessed: bool  # the model
+    dry_run: bool
+    quiet: bool
+    as_json: bool
+
+    def tell(self, sentence: str) -> None:
+        """Say it, unless asked to be quiet."""
+        if not self.quiet:
+            typer.echo(sentence, err=True)
+
+    def tell_plan(self) -> None:
+        """The model, what of its features was found, and what is about to be done."""
+        receipt = self.receipt
+        parts = [f"{len(receipt.used)} of {len(receipt.columns)} features found"]
+        if receipt.aliased:
+            parts.append(f"{len(receipt.aliased)} under another name")
+        if receipt.missing:
+            parts.append(f"{len(receipt.missing)} filled as not computed")
+        why = ", the most demanding model that fits the input" if self.guessed else ""
+        label = f"{self.bundle.label} ({self.bundle.digest[:12]})"
+        self.tell(f"model {label}{why}: {', '.join(parts)}")
+        if self.dry_run:
+            self.tell(f"dry run: would write {self.to}")
+
+    def find_drift(self, summary: "Summary", hint: str = "") -> list[str]:
+        """Sentences on how the input is unlike the training data.
+
+        DriftError, with a hint on what is left, if that is to fail.
+        """
+        from lcclassify.drift import find_drift, some_sentences
+        from lcclassify.errors import DriftError
+
+        if self.on_drift is Drift.ignore:
+            return []
+        drift = some_sentences(find_drift(self.bundle, self.receipt, summary))
+        if drift and self.on_drift is Drift.fail:
+            raise DriftError("; ".join(drift) + hint)
+        return drift
+
+    def tell_end(
+        self, summary: "Summary", drift: Sequence[str], n_files: int | None = None
+    ) -> None:
+        """The counts of a run, and what is odd about its input."""
+        if self.as_json:
+            self._emit(summary, drift)
+        elif not self.quiet:
+            print_counts(summary)
+            twice = f", {summary.n_repeated:,} of them with a repeated id"
+            where = "standard output" if self.to == "-" else self.to
+            files = "" if n_files is None else f", {count_files(n_files)}"
+            self.tell(
+                f"{summary.n_objects:,} objects{twice if summary.n_repeated else ''} -> "
+                f"{where}{files}"
+            )
+        if self.join is not None:
+            self.tell(f"{summary.n_unmatched:,} objects are not in {self.join}")
+        for sentence in drift:
+            self.tell(f"drift: {sentence}")
+        for reason, count in summary.left_out.most_common():
+            self.tell(f"no record for {count:,} objects: {reason}")
+
+    def _emit(self, summary: "Summary", drift: Sequence[str]) -> None:
+        import json
+
+        from lcclassify import __version__
+
+        about = {
+            "model": self.bundle.name,
+            "model_version": self.bundle.version,
+            "model_digest": self.bundle.digest,
+            "lcclassify_version": __version__,
+            "output": self.to,
+        }
+        counts = summary.as_dict() | {"drift": list(drift)}
+        emit(json.dumps(about | counts, ensure_ascii=False))
 
 
-def tell_plan(plan: str, to: str, dry_run: bool) -> None:
-    """Say on stderr what is about to be done."""
-    typer.echo(plan, err=True)
-    if dry_run:
-        typer.echo(f"dry run: would write {to}", err=True)
+def count_files(n_files: int) -> str:
+    """A number of files in words."""
+    return f"{n_files:,} file{'' if n_files == 1 else 's'}"
+
+
+def print_counts(summary: "Summary") -> None:
+    """Tables of the classes and statuses, on stderr."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lcclassify.summary import most_common
+
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    for title, counts in (("class", summary.classes), ("status", summary.statuses)):
+        table = Table("", "objects", "%", box=None, pad_edge=False)
+        table.columns[0].header = title
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for name, count in most_common(counts):
+            table.add_row(name, f"{count:,}", f"{100 * count / summary.n_objects:.1f}")
+        if table.row_count:
+            console.print(table)
 
 
 @contextmanager
@@ -67,42 +161,3 @@ def progress_bar(total: int | None, quiet: bool) -> Iterator[Callable[[int], Non
             bar.update(task, rate=f"{speed:,.0f} objects/s" if speed else "")
 
         yield advance
-
-
-def report(
-    bundle: "ModelBundle", summary: "Summary", to: str, *, quiet: bool, as_json: bool
-) -> None:
-    """The counts of a run: a table on stderr, or JSON on standard output."""
-    if as_json:
-        import json
-
-        from lcclassify import __version__
-
-        about = {
-            "model": bundle.name,
-            "model_version": bundle.version,
-            "model_digest": bundle.digest,
-            "lcclassify_version": __version__,
-            "output": to,
-        }
-        emit(json.dumps(about | summary.as_dict(), ensure_ascii=False))
-    if quiet or as_json:
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    from lcclassify.pipeline import most_common
-
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-    for title, counts in (("class", summary.classes), ("status", summary.statuses)):
-        table = Table("", "objects", "%", box=None, pad_edge=False)
-        table.columns[0].header = title
-        for column in table.columns[1:]:
-            column.justify = "right"
-        for name, count in most_common(counts):
-            table.add_row(name, f"{count:,}", f"{100 * count / summary.n_objects:.1f}")
-        if table.row_count:
-            console.print(table)
-    repeated = f", {summary.n_repeated:,} of them with a repeated id" if summary.n_repeated else ""
-    where = "standard output" if to == "-" else to
-    typer.echo(f"{summary.n_objects:,} objects{repeated} -> {where}", err=True)

@@ -1,13 +1,16 @@
 """Where results go."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import pyarrow as pa
 
 from lcclassify.errors import OutputError
+
+if TYPE_CHECKING:
+    from lcclassify.sinks.file import Start
 
 
 class Sink(Protocol):
@@ -26,56 +29,40 @@ class Sink(Protocol):
         """Return when everything written so far is where it should be."""
 
 
-def _parquet(path: Path, force: bool) -> Sink:
-    from lcclassify.sinks.file import FileSink, ParquetFormat
+def _plain() -> Mapping[str, "Start"]:
+    from lcclassify.sinks.file import CsvFormat, JsonLinesFormat, ParquetFormat
 
-    return FileSink(path, ParquetFormat, force=force)
-
-
-def _csv(path: Path, force: bool) -> Sink:
-    from lcclassify.sinks.file import CsvFormat, FileSink
-
-    return FileSink(path, CsvFormat, force=force)
+    return {".parquet": ParquetFormat, ".csv": CsvFormat, ".jsonl": JsonLinesFormat}
 
 
-def _json_lines(path: Path, force: bool) -> Sink:
-    from lcclassify.sinks.file import FileSink, JsonLinesFormat
-
-    return FileSink(path, JsonLinesFormat, force=force)
-
-
-def _avro(path: Path, force: bool) -> Sink:
+def _avro() -> Mapping[str, "Start"]:
     from lcclassify.sinks.avro import AvroFormat
-    from lcclassify.sinks.file import FileSink
 
-    return FileSink(path, AvroFormat, force=force)
-
-
-def _votable(path: Path, force: bool) -> Sink:
-    from lcclassify.sinks.astro import VoTableFormat
-    from lcclassify.sinks.file import FileSink
-
-    return FileSink(path, VoTableFormat, force=force)
+    return {".avro": AvroFormat}
 
 
-def _ecsv(path: Path, force: bool) -> Sink:
-    from lcclassify.sinks.astro import EcsvFormat
-    from lcclassify.sinks.file import FileSink
+def _astronomers() -> Mapping[str, "Start"]:
+    from lcclassify.sinks.astro import EcsvFormat, VoTableFormat
 
-    return FileSink(path, EcsvFormat, force=force)
+    return {".vot": VoTableFormat, ".votable": VoTableFormat, ".ecsv": EcsvFormat}
 
 
-SINKS: dict[str, Callable[[Path, bool], Sink]] = {
-    ".parquet": _parquet,
-    ".csv": _csv,
-    ".jsonl": _json_lines,
+SINKS: dict[str, Callable[[], Mapping[str, "Start"]]] = {  # imported when one is asked for
+    ".parquet": _plain,
+    ".csv": _plain,
+    ".jsonl": _plain,
     ".avro": _avro,
-    ".vot": _votable,
-    ".votable": _votable,
-    ".ecsv": _ecsv,
+    ".vot": _astronomers,
+    ".votable": _astronomers,
+    ".ecsv": _astronomers,
 }
 DATABASES = (".sqlite", ".db")
-NESTED = (".avro", ".parquet")  # take records inside records
+NESTED = (".avro", ".parquet", ".jsonl", "-")  # take records inside records
+
+
+def takes_records(to: str) -> bool:
+    """Whether records inside records can be written there, as published schemas have them."""
+    return to == "-" or (not is_database(to) and Path(to).suffix in NESTED)
 
 
 def is_database(to: str) -> bool:
@@ -106,4 +93,7 @@ def open_sink(to: str, *, force: bool = False) -> Sink:
         raise OutputError(f"{to} exists already; --force replaces it")
     if not os.path.isdir(path.parent):
         raise OutputError(f"cannot write {to}: there is no folder {path.parent}")
-    return SINKS[path.suffix](path, force)
+    start = SINKS[path.suffix]()[path.suffix]
+    from lcclassify.sinks.file import FileSink
+
+    return FileSink(path, start, force=force)

@@ -1,9 +1,7 @@
-"""Avro files, and tables as the plain records that Avro libraries take."""
+"""Avro files."""
 
 import hashlib
 import json
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import IO, Any
 
 import pyarrow as pa
@@ -12,6 +10,7 @@ from fastavro.write import Writer
 
 from lcclassify.errors import OutputError
 from lcclassify.schemas.avro import SCHEMA_KEY
+from lcclassify.sinks.records import records
 
 KINDS = (
     (pa.types.is_boolean, "boolean"),
@@ -69,35 +68,3 @@ def _kind(field: pa.Field) -> str:
         if holds(field.type):
             return kind
     raise OutputError(f"cannot write column {field.name!r} to Avro: it holds {field.type}")
-
-
-def records(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as plain values, where a map is a dict: what a library for Avro or JSON takes."""
-    columns = [_values(column.combine_chunks()) for column in table.columns]
-    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _values(array: pa.Array) -> list[Any]:
-    kind = array.type
-    values: list[Any]
-    if pa.types.is_struct(kind):
-        names = [field.name for field in kind]
-        fields = [_values(field) for field in array.flatten()]
-        values = [dict(zip(names, row, strict=True)) for row in zip(*fields, strict=True)]
-    elif pa.types.is_map(kind):
-        keys, items = _values(array.keys), _values(array.items)
-        values = [dict(zip(keys[a:b], items[a:b], strict=True)) for a, b in _slices(array)]
-    elif pa.types.is_list(kind):
-        items = _values(array.values)
-        values = [items[a:b] for a, b in _slices(array)]
-    else:
-        return list(array.to_pylist())
-    if array.null_count:
-        null = array.is_null().to_pylist()
-        return [None if gone else value for gone, value in zip(null, values, strict=True)]
-    return values
-
-
-def _slices(array: pa.Array) -> Iterator[tuple[int, int]]:
-    """Where each row's items begin and end."""
-    return pairwise(array.offsets.to_pylist())

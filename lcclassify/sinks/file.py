@@ -1,6 +1,7 @@
 """Parquet, CSV and JSON Lines files that are either whole or not there."""
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from lcclassify.errors import OutputError, os_reason
+from lcclassify.sinks.records import records
 
 ROW_GROUP = 1 << 16  # rows
 
@@ -27,15 +29,16 @@ class Format(Protocol):
         """Write what belongs at the end of a file that is kept; let go of one that is not."""
 
 
+Start = Callable[[IO[bytes], pa.Schema], Format]
+
+
 class FileSink:
     """A file under a temporary name beside its own, renamed when the context is left in peace.
 
     One that stands there by then is replaced only by ``force``.
     """
 
-    def __init__(
-        self, path: Path, start: Callable[[IO[bytes], pa.Schema], Format], *, force: bool
-    ) -> None:
+    def __init__(self, path: Path, start: Start, *, force: bool) -> None:
         self.path = Path(os.path.realpath(path))  # a link stays one
         self.force = force
         self._start = start
@@ -141,18 +144,31 @@ class CsvFormat:
 
 
 class JsonLinesFormat:
-    """One JSON object per line; NaN does not occur, null does."""
+    """One JSON object per line, maps and records as objects; NaN and infinities are null."""
 
     def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
         self._file = file
 
     def write(self, table: pa.Table, /) -> None:
         """Append lines."""
-        self._file.writelines(_line(row) for row in table.to_pylist())
+        self._file.writelines(map(_line, records(table)))
 
     def close(self, *, keep: bool = True) -> None:
         """A line is complete as it is."""
 
 
 def _line(row: dict[str, Any]) -> bytes:
-    return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    try:
+        text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(row), ensure_ascii=False)
+    return text.encode() + b"\n"
+
+
+def _finite(value: Any) -> Any:
+    """A value with null for NaN and infinities, at any depth."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

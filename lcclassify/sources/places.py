@@ -61,6 +61,11 @@ class Place:
         return isinstance(self.filesystem, fs.LocalFileSystem)
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is itself, not as a copy, on this machine."""
+        return self.is_local and self.name == self.path
+
+    @property
     def suffix(self) -> str:
         """What tells the format: .csv for features.csv and for features.csv.gz."""
         return _suffix(self.name)

@@ -21,7 +21,7 @@ from lcclassify.legacy.pickles import read_pickle
 from lcclassify.predictors import load_predictor
 from lcclassify.schemas import open_output
 from lcclassify.schemas.avro import OutputOptions, read_avsc
-from lcclassify.sinks.avro import records
+from lcclassify.sinks.records import records
 from lcclassify.status import Problem, Status
 
 DIFFERENCES = {  # what the reference does, what we do instead; tests name them as they meet them

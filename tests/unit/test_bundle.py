@@ -159,6 +159,28 @@ def test_a_manifest_that_makes_no_sense_is_refused(model, old, new, message):
         open_bundle(path)
 
 
+SHARES = {"SNIa": 0.5, "SNII": 0.1, "CEP": 0.2, "RRL": 0.2, "EB": 0.0}
+
+
+def test_shares_of_classes_are_kept(tmp_path, make_model):
+    assert make_model(tmp_path / "m", class_shares=SHARES).class_shares == SHARES
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ({"SNIa": 1.0}, "class_shares are not of the classes of the tree"),
+        (SHARES | {"EB": 0.5}, "class_shares do not sum to 1"),
+        (SHARES | {"SNIa": 1.5, "RRL": -0.8}, "class_shares do not sum to 1"),
+        (SHARES | {"EB": "few"}, "bad manifest.toml: TypeError"),
+        ("many", "bad manifest.toml: "),
+    ],
+)
+def test_shares_that_are_none_are_refused(tmp_path, make_model, shares, message):
+    with pytest.raises(ModelError, match=message):
+        make_model(tmp_path / "m", class_shares=shares)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

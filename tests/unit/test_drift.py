@@ -1,8 +1,11 @@
+from collections import Counter
+
 import pytest
 
 from lcclassify.bundle import Feature
 from lcclassify.drift import find_drift, some_sentences
 from lcclassify.features import match_features
+from lcclassify.summary import Summary
 from lcclassify.taxonomy import Taxonomy
 from lcclassify.testing import make_bundle
 
@@ -14,10 +17,9 @@ FEATURES = (
 BUNDLE = make_bundle(Taxonomy.from_children(["A", "B"], {}), features=FEATURES)
 
 
-def drift(n_objects, missing, columns=("W1_W2", "PPE", "rb"), bundle=BUNDLE):
-    counts = dict.fromkeys(columns, 0) | missing
-    receipt = match_features(FEATURES, columns)
-    return find_drift(bundle, receipt, n_objects, counts)
+def drift(n_objects, missing, columns=("W1_W2", "PPE", "rb"), classes=None, bundle=BUNDLE):
+    summary = Summary(n_objects, Counter(classes or {}), n_missing=Counter(missing))
+    return find_drift(bundle, match_features(FEATURES, columns), summary)
 
 
 def test_the_share_of_training_is_no_drift():
@@ -49,6 +51,37 @@ def test_small_samples_may_differ_more():
 
 def test_a_column_that_is_not_there_is_the_receipts_business():
     assert drift(1000, {}, columns=("PPE", "rb")) == []
+
+
+CLASSES = Taxonomy.from_children(["Periodic", "Stochastic", "Transient"], {})
+CARD = {"Periodic": 0.715, "Stochastic": 0.2, "Transient": 0.085}
+WITH_CLASSES = make_bundle(CLASSES, FEATURES, CARD)
+
+
+def class_drift(**classes):
+    usual = {"W1_W2": sum(classes.values()) // 5}
+    return drift(sum(classes.values()), usual, classes=classes, bundle=WITH_CLASSES)
+
+
+def test_classes_that_went_elsewhere_are_told():
+    """The shares of the WISE incident."""
+    assert class_drift(Periodic=3680, Stochastic=5000, Transient=1320) == [
+        "35% of the answers are of other classes than in training, where at most 30% are usual: "
+        "now (then) Periodic 36.8% (71.5%), Stochastic 50.0% (20.0%), Transient 13.2% (8.5%)"
+    ]
+
+
+def test_another_season_or_field_is_no_drift():
+    assert class_drift(Periodic=5150, Stochastic=3500, Transient=1350) == []
+
+
+def test_a_few_answers_say_nothing_about_classes():
+    assert class_drift(Transient=999) == []
+    assert len(class_drift(Transient=1000)) == 1
+
+
+def test_a_model_whose_card_has_no_class_shares_tells_none():
+    assert drift(5000, {"W1_W2": 1000}, classes={"A": 5000}) == []
 
 
 def test_long_lists_are_cut():

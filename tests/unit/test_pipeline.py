@@ -28,6 +28,9 @@ def test_every_row_arrives_and_is_counted():
         "repeated_ids": 2,  # both batches have an a and a b
         "statuses": {"ok": 4, "invalid_record": 1},
         "classes": {"A": 4},
+        "missing": {},
+        "unmatched": 0,
+        "left_out": {},
     }
     assert seen == [2, 3]
     assert source.n_committed == 2

@@ -296,4 +296,5 @@ def test_scores_on_noise_are_those_of_a_guess(monkeypatch):
     assert scores["held_out"]["accuracy"] < 0.3
     assert sum(row["support"] for row in scores["cross_validation"]["per_class"]) == 273
     assert (model.missing_share[names[0]], model.missing_share[names[1]]) == (1.0, 0.0)
+    assert sum(model.card["class_shares"].values()) == pytest.approx(1, abs=1e-3)
     assert model.features == model.forest.root.features == names

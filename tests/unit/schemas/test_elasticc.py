@@ -10,7 +10,7 @@ from lcclassify.schemas import open_output
 from lcclassify.schemas.avro import OutputOptions, read_avsc
 from lcclassify.schemas.elasticc import class_ids
 from lcclassify.sinks import open_sink
-from lcclassify.sinks.avro import records
+from lcclassify.sinks.records import records
 from lcclassify.status import Problem, Status
 from lcclassify.taxonomy import Taxonomy
 from lcclassify.testing import make_prediction

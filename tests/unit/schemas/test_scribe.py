@@ -7,7 +7,7 @@ import pytest
 from lcclassify.errors import InputError
 from lcclassify.schemas import open_output
 from lcclassify.schemas.avro import OutputOptions
-from lcclassify.sinks.avro import records
+from lcclassify.sinks.records import records
 from lcclassify.status import Problem, Status
 from lcclassify.taxonomy import Taxonomy
 from lcclassify.testing import make_prediction

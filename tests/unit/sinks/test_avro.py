@@ -10,7 +10,6 @@ from lcclassify.errors import OutputError
 from lcclassify.schemas import OUTPUTS
 from lcclassify.schemas.avro import read_avsc
 from lcclassify.sinks import open_sink
-from lcclassify.sinks.avro import records
 from lcclassify.testing import SinkContract
 
 SCHEMA = '{"type": "record", "name": "r", "fields": [{"name": "x", "type": "long"}]}'
@@ -87,27 +86,6 @@ def test_a_column_that_has_no_kind_in_avro(tmp_path):
         sink.write(pa.table({"when": pa.array([1], pa.timestamp("ms"))}))
     assert str(error.value) == ("cannot write column 'when' to Avro: it holds timestamp[ms]")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_records_are_plain_values_at_every_depth():
-    maps = pa.map_(pa.string(), pa.map_(pa.string(), pa.float64()))
-    table = pa.table(
-        {
-            "maps": pa.array([[("a", [("b", 0.5), ("c", None)])], [], None], maps),
-            "structs": [{"x": 1, "y": [0.1, 0.2]}, None, {"x": None, "y": None}],
-            "numbers": [1.5, None, float("-inf")],
-        }
-    )
-    rows = [
-        {"maps": {"a": {"b": 0.5, "c": None}}, "structs": {"x": 1, "y": [0.1, 0.2]}}
-        | {"numbers": 1.5},
-        {"maps": {}, "structs": None, "numbers": None},
-        {"maps": None, "structs": {"x": None, "y": None}, "numbers": float("-inf")},
-    ]
-    assert records(table) == rows
-    assert records(table.slice(1)) == rows[1:]
-    assert records(pa.concat_tables([table.slice(2), table.slice(0, 1)])) == [rows[2], rows[0]]
-    assert records(table.slice(0, 0)) == []
 
 
 def test_a_file_that_failed_is_not_there(tmp_path):

@@ -50,6 +50,15 @@ class TestJsonLines(SinkContract):
         return list(map(json.loads, (tmp_path / "out.jsonl").read_text("utf-8").splitlines()))
 
 
+def test_json_has_no_number_for_infinity_and_maps_are_objects(tmp_path):
+    maps = pa.array([[("a", float("nan")), ("b", 0.5)]], pa.map_(pa.string(), pa.float64()))
+    lists = pa.array([[{"p": float("inf")}, {"p": 1.0}]])
+    with open_sink(str(tmp_path / "out.jsonl")) as sink:
+        sink.write(pa.table({"maps": maps, "lists": lists}))
+    line = '{"maps": {"a": null, "b": 0.5}, "lists": [{"p": null}, {"p": 1.0}]}\n'
+    assert (tmp_path / "out.jsonl").read_text() == line
+
+
 class TestStandardOutput(SinkContract):
     @pytest.fixture
     def sink(self, capfdbinary):

@@ -1,0 +1,113 @@
+"""What is counted over a run, over a part of one, and over all parts together."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lcclassify.batch import Batch
+from lcclassify.hashes import text_hashes
+from lcclassify.prediction import Prediction
+
+RANGES = 16  # in which ids are compared: about so small a part of them is held at a time
+SAMPLE = 1000  # of each part, to find ranges with as many ids each
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts over a run."""
+
+    n_objects: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    n_missing: Counter[str] = field(default_factory=Counter)  # column -> objects without a value
+    left_out: Counter[str] = field(default_factory=Counter)  # reason -> objects without a record
+    n_unmatched: int = 0  # objects that the joined table lacks
+    _ids: list[np.ndarray] = field(default_factory=list)
+    _n_repeated: int | None = None  # where the ids are no longer at hand
+
+    @classmethod
+    def of(cls, parts: Iterable[Mapping[str, Any]], n_repeated: int) -> "Summary":
+        """All parts, as ``as_dict`` gave them, together; only ids can tell what is repeated."""
+        whole = cls(_n_repeated=n_repeated)
+        for part in parts:
+            whole.n_objects += part["objects"]
+            whole.n_unmatched += part["unmatched"]
+            whole.classes.update(part["classes"])
+            whole.statuses.update(part["statuses"])
+            whole.n_missing.update(part["missing"])
+            whole.left_out.update(part["left_out"])
+        return whole
+
+    def add(self, prediction: Prediction) -> None:
+        """Count one batch."""
+        self.n_objects += len(prediction.batch)
+        names = prediction.bundle.taxonomy.classes
+        answered = prediction.leaf_probability[prediction.answered].argmax(axis=1)
+        for leaf, count in zip(*np.unique(answered, return_counts=True), strict=True):
+            self.classes[names[leaf]] += int(count)
+        noted = Counter(note.status.name.lower() for note in prediction.notes.values())
+        self.statuses.update(noted)
+        self.statuses["ok"] += len(prediction.batch) - noted.total()
+        features = prediction.batch.features
+        for name, column in zip(features.column_names, features.columns, strict=True):
+            self.n_missing[name] += pc.sum(pc.is_null(column, nan_is_null=True)).as_py() or 0
+        self._ids.append(_hashes(prediction.batch))
+
+    @property
+    def ids(self) -> np.ndarray:
+        """A hash of every id that is not null, in order of size: 8 bytes an object. int64"""
+        return np.sort(np.concatenate([np.empty(0, np.int64), *self._ids]))
+
+    @property
+    def n_repeated(self) -> int:
+        """Number of rows whose id had come before."""
+        return count_repeated([self.ids]) if self._n_repeated is None else self._n_repeated
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts as plain values."""
+        return {
+            "objects": self.n_objects,
+            "repeated_ids": self.n_repeated,
+            "statuses": dict(most_common(self.statuses)),
+            "classes": dict(most_common(self.classes)),
+            "missing": dict(most_common(self.n_missing)),
+            "unmatched": self.n_unmatched,
+            "left_out": dict(most_common(self.left_out)),
+        }
+
+
+def most_common(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Names and counts, the largest first; ties by name, whatever came first."""
+    return sorted(((n, count) for n, count in counts.items() if count), key=lambda x: (-x[1], x[0]))
+
+
+def count_repeated(parts: Sequence[np.ndarray]) -> int:
+    """How many of these numbers had come before. Each part is in order of size. int64"""
+    sample = np.sort(np.concatenate([part[:: len(part) // SAMPLE + 1] for part in parts]))
+    inner = sample[len(sample) // RANGES :: len(sample) // RANGES + 1]
+    bounds = [None, *inner, None]
+    n_repeated = 0
+    for low, high in pairwise(bounds):
+        inside = np.concatenate([_between(part, low, high) for part in parts])
+        n_repeated += len(inside) - len(np.unique(inside))
+    return n_repeated
+
+
+def _between(part: np.ndarray, low: np.int64 | None, high: np.int64 | None) -> np.ndarray:
+    start = 0 if low is None else int(np.searchsorted(part, low))
+    stop = len(part) if high is None else int(np.searchsorted(part, high))
+    return part[start:stop]
+
+
+def _hashes(batch: Batch) -> np.ndarray:
+    """64 bits for each id that is not null, the same in any process; integers are themselves."""
+    ids = batch.object_id.drop_null()
+    if pa.types.is_integer(ids.type):
+        return np.asarray(ids.to_numpy(zero_copy_only=False).astype(np.int64))
+    return text_hashes(ids)

@@ -1,0 +1,60 @@
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lcclassify.status import Problem, Status
+from lcclassify.summary import Summary, count_repeated
+from lcclassify.taxonomy import Taxonomy
+from lcclassify.testing import make_prediction
+
+TREE = Taxonomy.from_children(["A", "B"], {})
+INT64 = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(st.lists(st.lists(st.one_of(st.integers(0, 9), INT64), max_size=50), min_size=1, max_size=9))
+def test_repeats_are_counted_across_parts(parts):
+    arrays = [np.sort(np.array(part, np.int64)) for part in parts]
+    ids = [number for part in parts for number in part]
+    assert count_repeated(arrays) == len(ids) - len(set(ids))
+
+
+def test_many_parts_of_numbers_in_order():
+    parts = [np.arange(n * 1000, n * 1000 + 1001) for n in range(40)]
+    assert count_repeated(parts) == 39
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans()), max_size=20), st.integers(0, 20)
+)
+def test_parts_together_are_the_whole(rows, cut):
+    def summary(rows):
+        bad = {
+            n: Problem(Status.INVALID_RECORD, "x") for n, (_, broken) in enumerate(rows) if broken
+        }
+        counted = Summary(left_out=Counter({"no answer": len(bad)}), n_unmatched=len(rows))
+        counted.add(make_prediction(TREE, [[0.2, 0.8]] * len(rows), bad, [i for i, _ in rows]))
+        return counted
+
+    whole, parts = summary(rows), [summary(rows[:cut]), summary(rows[cut:])]
+    n_repeated = count_repeated([part.ids for part in parts])
+    assert Summary.of([part.as_dict() for part in parts], n_repeated).as_dict() == whole.as_dict()
+
+
+def test_an_id_has_the_same_hash_in_every_process():
+    code = """
+from lcclassify.summary import Summary
+from lcclassify.testing import make_prediction
+from lcclassify.taxonomy import Taxonomy
+summary = Summary()
+summary.add(make_prediction(Taxonomy.from_children(["A"], {}), [[1.0]], ids=["ZTF1"]))
+print(summary.ids[0])
+"""
+    outputs = {
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+        for _ in range(2)
+    }
+    assert len(outputs) == 1
