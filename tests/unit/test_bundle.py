@@ -16,7 +16,7 @@ from lcclassify.testing import TOY_FEATURES as FEATURES
 def test_a_bundle_says_what_it_is(model):
     assert (model.name, model.version, model.label) == ("toy", "1.0", "toy@1.0")
     assert tuple(feature.name for feature in model.features) == FEATURES
-    assert model.features[2].accepts == ("W1-W2", "W1_W2", "W1_W2_12")
+    assert model.features[2].accepts == ("W1-W2", "W1_W2", "W1_W2_12", "W1-W2_12")
     assert model.taxonomy.classes == ("SNIa", "SNII", "CEP", "RRL", "EB")
     assert set(model.taxonomy.nodes) == {*CHILDREN, *model.taxonomy.classes}
 
