@@ -169,7 +169,8 @@ def _parse(folder: Path) -> ModelBundle:
             Feature(entry["name"], tuple(entry["accepts"]), entry.get("missing_share"))
             for entry in manifest["features"]
         )
-        _check_names(manifest["name"], manifest["version"], taxonomy, features)
+        family = manifest["family"]
+        _check_names(manifest["name"], manifest["version"], family, taxonomy, features)
         class_shares = manifest.get("class_shares")
         _check_shares(class_shares, taxonomy)
         return ModelBundle(
@@ -177,7 +178,7 @@ def _parse(folder: Path) -> ModelBundle:
             digest=file_digest(folder / SUMS),
             name=manifest["name"],
             version=manifest["version"],
-            family=manifest["family"],
+            family=family,
             taxonomy=taxonomy,
             features=features,
             class_shares=class_shares,
@@ -190,7 +191,7 @@ def _parse(folder: Path) -> ModelBundle:
 
 
 def _check_names(
-    name: object, version: object, taxonomy: Taxonomy, features: tuple[Feature, ...]
+    name: object, version: object, family: str, taxonomy: Taxonomy, features: tuple[Feature, ...]
 ) -> None:
     """Refuse names that cannot be told apart, printed, or part of a path. ValueError."""
     for label in (name, version):
@@ -198,7 +199,7 @@ def _check_names(
             raise ValueError(f"{label!r} cannot be the name or version of a model")
     names = [feature.name for feature in features]
     spellings = [spelling for feature in features for spelling in feature.accepts]
-    if not names or len(set(names)) != len(names):
+    if len(set(names)) != len(names) or (not names and family == "forest"):
         raise ValueError("there are no features, or one twice")
     for text in (*names, *spellings, *taxonomy.nodes):
         if not _is_name(text):

@@ -1,4 +1,4 @@
-"""From forests to bundles."""
+"""From published models to bundles."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,10 +8,12 @@ import numpy as np
 
 from lcclassify import __version__
 from lcclassify.bundle import ModelBundle, write_bundle
+from lcclassify.convert_network import NetworkOptions, convert_network
 from lcclassify.errors import ModelError
 from lcclassify.features import accepted_names, is_header
 from lcclassify.forest import Forest, HierarchicalForest
 from lcclassify.legacy import LegacyForest, read_forest, source_digest
+from lcclassify.legacy.network_files import is_network
 from lcclassify.predictors.packed import pack
 from lcclassify.selftest import golden_rows
 from lcclassify.taxonomy import Taxonomy
@@ -23,14 +25,26 @@ ALERCE_CARD = {
 
 
 def convert(
-    source: Path, dest: Path, *, name: str | None = None, version: str | None = None
+    source: Path,
+    dest: Path,
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    options: NetworkOptions | None = None,
 ) -> ModelBundle:
     """Turn a published model into a bundle at ``dest``; nothing is executed.
 
-    ``source`` is a folder, an archive or one pickle. ``name`` defaults to the kind of model that
-    the files are, ``version`` to the start of their digest, since the files do not say.
-    ModelError if they are not a whole, sound model.
+    ``source`` is a folder, an archive, one pickle or a network of torch. ``name`` defaults to the
+    kind of model that the files are, ``version`` to the start of their digest, since the files do
+    not say. ``options`` are for networks alone. ModelError if they are not a whole, sound model.
     """
+    options = options or NetworkOptions()
+    if is_network(source):
+        return convert_network(source, dest, options, name=name, version=version)
+    if options != NetworkOptions():
+        raise ModelError(
+            f"{source}: a forest takes no {', '.join(options.given)}; these are for networks"
+        )
     legacy = read_forest(source)
     digest = source_digest(source)
     card = {

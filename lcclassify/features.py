@@ -42,6 +42,27 @@ def is_header(feature: str) -> bool:
     return any(feature in row.values() for row in _rows("header.csv"))
 
 
+def network_inputs(count: int) -> tuple[str, ...] | None:
+    """The tabular inputs of ALeRCE's networks that take so many, in order; None if none does."""
+    header = tuple(row["model"] for row in _rows("header.csv"))
+    features = tuple(row["feature"] for row in _rows("messi_features.csv"))
+    return {len(header): header, len(header) + len(features): header + features}.get(count)
+
+
+def input_spellings(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Each input of a network with the column names that it is read from.
+
+    A feature that shares a column name with a header value (mwebv) is first looked for under
+    ``feature:NAME``.
+    """
+    header = {name for name in names if is_header(name) and accepted_names(name)[0] != name}
+    return {
+        name: (f"feature:{name}", *spellings) if header & set(spellings) - {name} else spellings
+        for name in names
+        for spellings in [accepted_names(name)]
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of each feature of a model in a table with certain columns."""

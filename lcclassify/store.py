@@ -79,9 +79,13 @@ def resolve_model(name: str) -> ModelBundle:
 
 def open_model(path: Path) -> ModelBundle:
     """Open a bundle, or convert an artefact into the cache, once per content. ModelError."""
+    from lcclassify.legacy.network_files import is_network
+
     if not os.path.isfile(path) and not os.path.isdir(path):
         raise ModelError(f"{path} is no model: there is no such file or folder")
-    return open_bundle(path) if is_bundle(path) else _convert_once(path)
+    if is_bundle(path) and not is_network(path):  # which is a zip as well
+        return open_bundle(path)
+    return _convert_once(path)
 
 
 def _convert_once(source: Path) -> ModelBundle:

@@ -8,8 +8,8 @@ harmonics, V of values per observation (1: flux; 2: flux and its error), C of cl
 |---|---|---|
 | ``modulator.value.weight``, ``.bias`` | (6, V, D), (6, D) | a band's embedding of flux |
 | ``modulator.alpha``, ``modulator.beta`` | (6, 2M, D) | a band's factors of sines, then cosines |
-| ``light_curve.token``, ``table.token`` | (D), (Dt) | what is pooled |
-| ``table.weight``, ``table.bias`` | (F, Dt) | an input's embedding |
+| ``light_curve.token``, ``table.token`` | (D), (Dt) | what is pooled, by standing first |
+| ``table.weight``, ``table.bias`` | (F, Dt) | an input's embedding; (F, D) if in front |
 | ``T.i.norm1.weight``, ``.bias`` | (D) | T is light_curve or table, i the layer |
 | ``T.i.qkv.weight``, ``.bias`` | (3D, D), (3D) | queries, keys, values |
 | ``T.i.out.weight``, ``.bias`` | (D, D), (D) | |
@@ -18,6 +18,10 @@ harmonics, V of values per observation (1: flux; 2: flux and its error), C of cl
 | ``T.i.down.weight``, ``.bias`` | (D, H), (D) | |
 | ``head.norm.weight``, ``.bias`` | (D + Dt) | of table and light curve, in this order |
 | ``head.j.weight``, ``.bias`` | (.., D + Dt), (..) | layers with GELU between; the last gives C |
+
+Only a table beside the light curve has ``table.token``, ``table.i`` and a head of D + Dt with three
+layers; the others' head is of D, with one layer. A table in front comes before the token of the
+light curve, so that its first input is what is pooled. All is in ``catalogue/network_tensors.csv``.
 """
 
 from collections.abc import Mapping
@@ -26,16 +30,19 @@ from typing import Literal
 
 import numpy as np
 
+Generation = Literal["A", "B"]  # A: norm before each part; B: after, with its own layer norm
+Table = Literal["beside", "in front", "none"]  # the tabular inputs: in a transformer of their own,
+# as first tokens of the light curve, or not at all
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the tensors do not tell."""
 
-    generation: Literal["A", "B"]  # A: norm before each part; B: after, with its own layer norm
-    table: Literal["beside", "in front", "none"]  # the tabular inputs: in a transformer of their
-    # own, as first tokens of the light curve, or not at all
+    generation: Generation
+    table: Table
     heads: int  # of the light-curve transformer
-    table_heads: int  # of the tabular one
+    table_heads: int  # of the tabular one; 0 without it
     t_max: float  # d, the period of the first harmonic
     zero_point: float  # AB magnitude of flux 1 in training, as far as it is known
 

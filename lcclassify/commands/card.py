@@ -10,7 +10,9 @@ from rich.tree import Tree
 from lcclassify.bundle import ModelBundle
 from lcclassify.output import show
 
-STRUCTURE = {"format", "taxonomy", "forests", "features", "missing", "class_shares"}
+STRUCTURE = {
+    *("format", "taxonomy", "forests", "features", "missing", "class_shares", "network.tensors"),
+}
 
 
 def print_card(bundle: ModelBundle) -> None:
@@ -40,7 +42,7 @@ def _lines(manifest: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
     for key, value in manifest.items():
         if isinstance(value, Mapping):
             yield from _lines(value, f"{prefix}{key}.")
-        elif prefix or key not in STRUCTURE:
+        elif prefix + key not in STRUCTURE:
             yield prefix + key, value
 
 

@@ -22,6 +22,9 @@ class Machine:
     view: memoryview  # of data
     allowed: Mapping[tuple[str, str], str] | None  # (module, name) -> kind; None records all
     position: int = 0
+    start: int = 0  # of the pickle in data
+    resolve: Callable[[object], object] | None = None  # persistent id -> what it stands for
+    fill: Callable[["Machine", Record], object] | None = None  # what replaces an object once built
     stack: list[object] = field(default_factory=list)
     outer: list[list[object]] = field(default_factory=list)
     memo: dict[int, object] = field(default_factory=dict)
@@ -272,11 +275,13 @@ def build(machine: Machine) -> None:
             f"it sets the state of {brief(target)}, which takes none, or no second one"
         )
     target.state = state
+    if machine.fill is not None:
+        machine.stack[-1] = machine.fill(machine, target)
 
 
 def protocol(machine: Machine) -> None:
     version = machine.take_uint(1)
-    if machine.position != 2:
+    if machine.position != machine.start + 2:
         raise RefusedError("a second pickle begins inside the first")
     if version > HIGHEST_PROTOCOL:
         raise RefusedError(

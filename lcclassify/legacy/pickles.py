@@ -10,6 +10,15 @@ from lcclassify.legacy.records import RefusedError
 MAX_OPCODES = 10_000_000
 
 _STOP = ord(".")
+_PERSISTENT = "BINPERSID, a reference to something outside the file"
+
+
+def persistent(machine: Machine) -> None:
+    """BINPERSID: what a name stands for outside the pickle, if its container has such names."""
+    if machine.resolve is None:
+        raise RefusedError(f"opcode {_PERSISTENT} is not read")
+    machine.stack.append(machine.resolve(machine.stack.pop()))
+
 
 _OPERATIONS: dict[bytes, Operation] = {
     b"\x80": opcodes.protocol,
@@ -63,13 +72,13 @@ _OPERATIONS: dict[bytes, Operation] = {
     b"R": opcodes.call,
     b"\x81": opcodes.call,  # NEWOBJ: cls.__new__(cls, *args), to a recorder the same as a call
     b"b": opcodes.build,
+    b"Q": persistent,
 }
 
 _REFUSED = {
     b"i": "INST, an object of protocol 0",
     b"o": "OBJ, an object of protocol 1",
     b"P": "PERSID, a reference to something outside the file",
-    b"Q": "BINPERSID, a reference to something outside the file",
     b"\x82": "EXT1, a name from the extension registry",
     b"\x83": "EXT2, a name from the extension registry",
     b"\x84": "EXT4, a name from the extension registry",
@@ -94,9 +103,19 @@ def read_pickle(data: bytes, allowed: Mapping[tuple[str, str], str] | None) -> o
     may contain itself, or one part many times over: walk it with care. Raises RefusedError only.
     """
     machine = Machine(data, memoryview(data), allowed)
-    start = 0
+    value = run(machine, MAX_OPCODES)
+    if machine.position < len(data):
+        left = len(data) - machine.position
+        raise RefusedError(f"{left} bytes follow the end of the pickle{_at(machine.position - 1)}")
+    return value
+
+
+def run(machine: Machine, max_opcodes: int) -> object:
+    """The value of the pickle at the machine's position, which is then behind it. RefusedError"""
+    data = machine.data
+    start = machine.start = machine.position
     try:
-        for _ in range(MAX_OPCODES):
+        for _ in range(max_opcodes):
             start = machine.position
             if start >= len(data):
                 raise RefusedError(
@@ -115,13 +134,10 @@ def read_pickle(data: bytes, allowed: Mapping[tuple[str, str], str] | None) -> o
         raise RefusedError(f"{refusal}{_at(start)}") from None
     except ValueError as error:
         raise RefusedError(f"malformed text or number: {error}{_at(start)}") from None
-    raise RefusedError(f"more than {MAX_OPCODES} opcodes")
+    raise RefusedError(f"more than {max_opcodes} opcodes")
 
 
 def _finish(machine: Machine) -> object:
-    if machine.position < len(machine.data):
-        left = len(machine.data) - machine.position
-        raise RefusedError(f"{left} bytes follow the end of the pickle")
     if machine.outer or len(machine.stack) != 1:
         raise RefusedError("the pickle does not end with one value")
     return machine.stack[0]

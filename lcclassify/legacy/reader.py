@@ -13,6 +13,7 @@ from lcclassify.legacy.classes import check_children, check_leaves, check_top
 from lcclassify.legacy.forests import FOREST_NAMES, to_forest
 from lcclassify.legacy.layouts import Layout, choose_layout
 from lcclassify.legacy.names import NAME_LIST_NAMES, to_names
+from lcclassify.legacy.network_files import find_network, is_network, network_digest
 from lcclassify.legacy.pickles import read_pickle
 from lcclassify.legacy.records import RefusedError, brief
 from lcclassify.legacy.sources import Source, describe_files, open_source, source_files_digest
@@ -83,6 +84,8 @@ def _legacy(layout: Layout, files: "_Files", whole: Whole) -> LegacyForest:
 def source_digest(source: Path) -> str:
     """SHA-256 that identifies a source's bytes, found without parsing any. ModelError if unfit."""
     with _about(source):
+        if is_network(source):
+            return network_digest(find_network(source))
         return source_files_digest(source)
 
 

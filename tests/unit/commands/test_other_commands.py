@@ -145,6 +145,25 @@ def test_convert_model_refuses_what_is_none(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_convert_model_takes_networks_with_options(make_network, tmp_path, capsys):
+    source = make_network()
+    quantiles = source / "HeaderNorm1QT"
+    moved = quantiles.rename(tmp_path / "quantiles")
+    assert run("convert-model", source / "state.pth", tmp_path / "bundle") == 4
+    assert "name their file or folders with --quantiles" in capsys.readouterr().err
+    options = ["--quantiles", moved, "--heads", 2, "--t-max", 900, "--zero-point", 27.5]
+    assert run("convert-model", source / "state.pth", tmp_path / "bundle", *options) == 0
+    assert run("models", "install", tmp_path / "bundle") == 0
+    capsys.readouterr()
+    assert run("models", "show", "balto") == 0
+    card = capsys.readouterr().out
+    assert "network.heads: 2\n" in card
+    assert "network.t_max: 900.0\n" in card
+    assert "light_curve.zero_point: 27.5\n" in card
+    assert "provenance.assumed: ['table_heads']\n" in card
+    assert "head.norm" not in card
+
+
 def commands(group, prefix=()):
     for name, command in group.commands.items():
         yield (*prefix, name), command
