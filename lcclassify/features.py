@@ -39,7 +39,13 @@ def accepted_names(feature: str) -> tuple[str, ...]:
 
 def is_header(feature: str) -> bool:
     """Whether a feature is one of the 64 header values of an ELAsTiCC alert."""
-    return any(feature in row.values() for row in _rows("header.csv"))
+    return accepted_names(feature)[0] in header_names()
+
+
+@cache
+def header_names() -> frozenset[str]:
+    """The header values as an alert's ``diaObject`` calls them."""
+    return frozenset(row["diaobject"] for row in _rows("header.csv"))
 
 
 def network_inputs(count: int) -> tuple[str, ...] | None:
@@ -53,11 +59,11 @@ def input_spellings(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Each input of a network with the column names that it is read from.
 
     A feature that shares a column name with a header value (mwebv) is first looked for under
-    ``feature:NAME``.
+    ``features.NAME``.
     """
     header = {name for name in names if is_header(name) and accepted_names(name)[0] != name}
     return {
-        name: (f"feature:{name}", *spellings) if header & set(spellings) - {name} else spellings
+        name: (f"features.{name}", *spellings) if header & set(spellings) - {name} else spellings
         for name in names
         for spellings in [accepted_names(name)]
     }

@@ -10,12 +10,20 @@ Plain = None | bool | int | float | str
 
 def read_plain_dict(data: bytes) -> dict[str, Plain] | None:
     """The first element of a pickled list: names with plain values, or None. RefusedError"""
+    value = read_plain_list(data)
+    if not value:
+        raise RefusedError(f"expected a pickled list of one dict, found {brief(value)}")
+    return plain_dict(value[0])
+
+
+def read_plain_list(data: bytes) -> list[object]:
+    """The elements of a pickled list, of which nothing was made. RefusedError"""
     if len(data) > MAX_BYTES:
         raise RefusedError(f"a pickle of {len(data)} bytes is longer than the {MAX_BYTES} allowed")
     value = read_pickle(data, {})
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list):
         raise RefusedError(f"expected a pickled list of one dict, found {brief(value)}")
-    return plain_dict(value[0])
+    return value
 
 
 def plain_dict(value: object) -> dict[str, Plain] | None:

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from lcclassify.errors import InputError
 from lcclassify.schemas.avro import SCHEMA_KEY
 from lcclassify.schemas.avsc import Type, is_legal, parse_schema
-from lcclassify.sources.avro import MAGIC, SAMPLE, column_kind
+from lcclassify.sources.avro import MAGIC, SAMPLE
+from lcclassify.sources.avro_schema import column_kind
 from lcclassify.sources.file import FORMATS
 from lcclassify.sources.jsonl import JsonLinesPart
 from lcclassify.sources.parquet import FEATURES, HEADERS, SUFFIXES

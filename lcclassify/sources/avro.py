@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import reduce
+from functools import partial
 from itertools import chain, count, islice
 from typing import IO, Any, NamedTuple, cast
 
@@ -12,11 +12,29 @@ import pyarrow as pa
 
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
+from lcclassify.features import header_names, is_header
 from lcclassify.legacy.records import RefusedError
+from lcclassify.sources.avro_schema import (
+    NESTED,
+    Named,
+    common,
+    fields,
+    full_name,
+    named_types,
+    nested_fields,
+)
 from lcclassify.sources.blocks import CheckedBlocks
-from lcclassify.sources.columns import check_id_type, is_number, is_text, number_table
-from lcclassify.sources.messages import CONTEXT, context_of, with_header
-from lcclassify.sources.parquet import FEATURES, HEADERS
+from lcclassify.sources.columns import check_id_type, number_table
+from lcclassify.sources.curve_forms import DETECTIONS, DIA_SOURCE
+from lcclassify.sources.messages import (
+    CONTEXT,
+    HEADER,
+    NO_HEADER,
+    context_of,
+    has_magnitudes,
+    with_first_header,
+    with_header,
+)
 from lcclassify.sources.places import Place
 from lcclassify.sources.records import (
     Record,
@@ -25,27 +43,12 @@ from lcclassify.sources.records import (
     id_array,
     lacks_features,
     number_array,
+    struct_array,
 )
 from lcclassify.status import Problem, Status
 
 MAGIC = b"Obj\x01"
-MAX_DEPTH = 64  # of types inside types; fastavro follows data down the C stack, without a limit
 SAMPLE = 1000  # records that are looked at for the names in maps and headers
-Named = Mapping[str, Any]  # full name of a type -> its schema
-NESTED = pa.struct([])
-KINDS = {
-    "null": pa.null(),
-    "boolean": pa.bool_(),
-    "int": pa.int64(),
-    "long": pa.int64(),
-    "float": pa.float64(),
-    "double": pa.float64(),
-    "string": pa.string(),
-    "enum": pa.string(),
-    "bytes": pa.binary(),
-    "fixed": pa.binary(),
-    "array": pa.list_(pa.null()),
-}
 PYTHON_KINDS = {
     type(None): pa.null(),
     bool: pa.bool_(),
@@ -62,7 +65,9 @@ class AvroPart:
     """One Avro file, or several of one folder as one table, which single messages need.
 
     Features and header have the precedence that Parquet's have. A message whose header cannot be
-    read has a problem; damage to a file takes the records of its batch with it.
+    read has a problem; damage to a file takes the records of its batch with it. Where detections
+    are asked for, as for light curves, the header is that of the first one that has any, and a
+    message without is a repaired one.
     """
 
     n_rows = None
@@ -71,17 +76,23 @@ class AvroPart:
         self.path = path
         self._paths = (path, *others)
         self.columns: dict[str, pa.DataType] = {}
+        self.schema_name = ""
+        nested: dict[str, pa.DataType] = {}
         left = SAMPLE
         for file in self._paths:
             with _open(file) as (schema, named, records):
-                self._add(_fields(schema, named))
+                self._check_schema(file, schema)
+                nested |= nested_fields(schema, named)
+                self._add(fields(schema, named))
                 for record in islice(records, left):
                     left -= 1
                     values = flatten(_open_message(record)[0])
                     self._add({k: PYTHON_KINDS.get(type(v), NESTED) for k, v in values.items()})
             if not left:
                 break
-        self._has_context = "detections" in self.columns
+        self.columns |= nested
+        self._nested = nested
+        self._has_context = DETECTIONS in self.columns
 
     def id_type(self, name: str) -> pa.DataType:
         """64-bit integers if no id can be text, otherwise text."""
@@ -91,10 +102,15 @@ class AvroPart:
         self, id_name: str, columns: Sequence[str], size: int, exact: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """The records in order, at most ``size`` at a time, whichever file they are in."""
-        records = chain.from_iterable(map(_read, self._paths))
+        records = chain.from_iterable(map(self._read, self._paths))
         id_type = self.id_type(id_name) if id_name in self.columns else pa.null()
         names = (id_name, *columns, *exact)
-        while rows := [self._row(record, names) for record in islice(records, size)]:
+        open_message = _open_message
+        if DETECTIONS in exact:
+            others = [name for name in columns if not is_header(name)]
+            header = [name for name in columns if name in header_names()]
+            open_message = partial(_open_light_curve, header=header, others=bool(others))
+        while rows := [self._row(open_message(r), names, r) for r in islice(records, size)]:
             problems = {row: r.problem for row, r in enumerate(rows) if r.problem is not None}
             object_id, *values = zip(*(row.values for row in rows), strict=True)
             arrays = {
@@ -102,7 +118,7 @@ class AvroPart:
                 for name, column in zip(columns, values, strict=False)
             }
             context = {
-                name: exact_array(column)
+                name: pa.concat_arrays(column) if name in self._nested else exact_array(column)
                 for name, column in zip(exact, values[len(columns) :], strict=True)
             }
             if self._has_context:
@@ -114,17 +130,35 @@ class AvroPart:
                 features=number_table(arrays, problems, len(rows)),
                 problems=problems,
                 context=pa.table(context),
+                repairs={row: r.repair for row, r in enumerate(rows) if r.repair is not None},
             )
 
-    def _row(self, record: Record, names: Sequence[str]) -> "_Row":
-        message, problem = _open_message(record)
-        values = flatten(message)
+    def _row(self, opened: "_Opened", names: Sequence[str], record: Record) -> "_Row":
+        values, problem = flatten(opened.message), opened.problem
+        for name in self._nested.keys() & set(names):
+            values[name], misfit = struct_array(name, values.get(name), self._nested[name])
+            problem = problem or misfit
         context = context_of(record) if self._has_context else {}
-        return _Row(tuple(map(values.get, names)), context, problem)
+        return _Row(tuple(map(values.get, names)), context, problem, opened.repair)
+
+    def _read(self, path: Place) -> Iterator[Record]:
+        with _open(path) as (schema, _, records):
+            self._check_schema(path, schema)
+            yield from records
+
+    def _check_schema(self, path: Place, schema: Any) -> None:
+        """Refuse alerts of two schemas, which may have fluxes of two units."""
+        name = full_name(schema)
+        is_alert = any(field["name"] == DIA_SOURCE for field in schema["fields"])
+        if is_alert and self.schema_name not in ("", name):
+            raise InputError(
+                f"{path} holds {name}, and {self.path} {self.schema_name}: classify them apart"
+            )
+        self.schema_name = name
 
     def _add(self, columns: Mapping[str, pa.DataType]) -> None:
         for name, kind in columns.items():
-            self.columns[name] = _common(self.columns.get(name, pa.null()), kind)
+            self.columns[name] = common(self.columns.get(name, pa.null()), kind)
 
 
 class _Row(NamedTuple):
@@ -133,20 +167,53 @@ class _Row(NamedTuple):
     values: tuple[Any, ...]
     context: Mapping[str, int | float | None]
     problem: Problem | None
+    repair: str | None
 
 
-def _open_message(record: Record) -> tuple[Record, Problem | None]:
-    """A record with its header opened; and what is wrong with it."""
+class _Opened(NamedTuple):
+    """A record with its header opened; what is wrong with it, and what was put right."""
+
+    message: Record
+    problem: Problem | None
+    repair: str | None = None
+
+
+def _open_message(record: Record) -> _Opened:
+    """A record for a model of features."""
     try:
-        return with_header(record), lacks_features(record)
+        return _Opened(with_header(record), lacks_features(record))
     except RefusedError as refusal:
-        reason = f"the header of the message cannot be read: {refusal}"
-        return record, Problem(Status.INVALID_RECORD, reason)
+        return _refused(record, refusal)
 
 
-def _read(path: Place) -> Iterator[Record]:
-    with _open(path) as (*_, records):
-        yield from records
+def _open_light_curve(record: Record, header: Sequence[str], others: bool) -> _Opened:
+    """Likewise for a model of light curves that asks for these values of the header, or others.
+
+    What the object lacks does not keep it from being answered.
+    """
+    if has_magnitudes(record):
+        reason = "its detections are ZTF's: what they call mag is a magnitude, not a flux"
+        return _Opened(record, Problem(Status.INVALID_RECORD, reason))
+    try:
+        message = with_first_header(record)
+    except RefusedError as refusal:
+        return _refused(record, refusal)
+    repairs = []
+    found = message.get(HEADER)
+    if not isinstance(found, dict):
+        found = {}
+        repairs += [NO_HEADER] if header else []
+    elif missing := sum(name not in found for name in header):
+        repairs.append(f"diaObject lacks {missing} of {len(header)} values")
+    if others and (lacking := lacks_features(record)):
+        repairs.append(lacking.reason)
+    nothing = dict.fromkeys(header)  # else a feature of that name would stand in for the header
+    return _Opened({**message, HEADER: nothing | found}, None, "; ".join(repairs) or None)
+
+
+def _refused(record: Record, refusal: RefusedError) -> _Opened:
+    reason = f"the header of the message cannot be read: {refusal}"
+    return _Opened(record, Problem(Status.INVALID_RECORD, reason))
 
 
 @contextmanager
@@ -161,7 +228,7 @@ def _open(path: Place) -> Iterator[tuple[Any, Named, Iterator[Record]]]:
         except Exception as error:  # of whatever kind the bytes lead to
             raise InputError(f"{path} is not an Avro file: {_reason(error)}") from None
         blocks.codec, schema = reader.codec, reader.writer_schema
-        yield schema, _named_types(path, schema), _records(path, iter(reader))
+        yield schema, named_types(path, schema), _records(path, iter(reader))
 
 
 def _records(path: Place, reader: Iterator[Any]) -> Iterator[Record]:
@@ -180,101 +247,3 @@ def _records(path: Place, reader: Iterator[Any]) -> Iterator[Record]:
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-
-def _fields(schema: Any, named: Named) -> dict[str, pa.DataType]:
-    """The columns that a schema names, of the type that each can hold."""
-    columns: dict[str, pa.DataType] = {}
-    for field in schema["fields"]:
-        branches = [named.get(b, b) if isinstance(b, str) else b for b in _branches(field["type"])]
-        if field["name"] in (FEATURES, *HEADERS):
-            records = [branch for branch in branches if _type(branch) == "record"]
-            inner = [child for record in records for child in record["fields"]]
-            columns |= {child["name"]: _kind(_branches(child["type"])) for child in inner}
-        else:
-            columns[field["name"]] = _kind(branches)
-    return columns
-
-
-def _named_types(path: Place, schema: Any) -> Named:
-    """The types that a schema names. InputError if it is not that of records of a known depth."""
-    named: dict[str, Any] = {}
-    try:
-        _collect(schema, named, set(), ())
-    except ValueError as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    if _type(schema) != "record":
-        raise InputError(f"{path} holds no records, but {_type(schema)}")
-    return named
-
-
-def _collect(schema: Any, named: dict[str, Any], empty: set[str], around: tuple[str, ...]) -> bool:
-    """Add the types that a schema names, and those whose values take no bytes. ValueError
-
-    ``around`` the schema are these types. True if its own values take no bytes: of them, an array
-    of any length fits a few bytes, which is refused.
-    """
-    if len(around) > MAX_DEPTH:
-        raise ValueError("its schema is too deep")
-    if isinstance(schema, str):
-        if schema in around:
-            raise ValueError(f"its type {schema:.60} contains itself")
-        return schema == "null" or schema in empty
-    if isinstance(schema, list):
-        for branch in schema:
-            _collect(branch, named, empty, (*around, ""))
-        return False  # which branch it is takes a byte
-    name, kind = "", schema["type"]
-    if kind in ("record", "error", "enum", "fixed"):
-        name = schema["name"]
-        named[name] = schema
-
-    def collect(child: Any) -> bool:
-        return _collect(child, named, empty, (*around, name))
-
-    fields = [collect(field["type"]) for field in schema.get("fields", ())]
-    if "values" in schema:
-        collect(schema["values"])
-    if "items" in schema and collect(schema["items"]):
-        raise ValueError("its arrays hold items of no bytes")
-    if isinstance(kind, dict | list):
-        return collect(kind)
-    is_empty = (
-        kind == "null"
-        or (kind in ("record", "error") and all(fields))
-        or (kind == "fixed" and schema["size"] == 0)
-    )
-    if is_empty and name:
-        empty.add(name)
-    return is_empty
-
-
-def _branches(schema: Any) -> list[Any]:
-    return schema if isinstance(schema, list) else [schema]
-
-
-def _type(schema: Any) -> str:
-    """Name of a type; a union has none of its own."""
-    if isinstance(schema, dict):
-        return _type(schema["type"])
-    return schema if isinstance(schema, str) else "a union"
-
-
-def _kind(branches: Sequence[Any]) -> pa.DataType:
-    return column_kind([_type(branch) for branch in branches])
-
-
-def column_kind(types: Sequence[str]) -> pa.DataType:
-    """The type of a column with values of several Avro types."""
-    return reduce(_common, (KINDS.get(name, NESTED) for name in types), pa.null())
-
-
-def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    """The type that holds the values of two: of numbers and text, text."""
-    if pa.types.is_null(one) or one == other:
-        return other
-    if pa.types.is_null(other):
-        return one
-    if not all(is_number(kind) or is_text(kind) for kind in (one, other)):
-        return NESTED
-    return pa.float64() if is_number(one) and is_number(other) else pa.string()

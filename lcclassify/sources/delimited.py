@@ -22,6 +22,7 @@ class CsvPart:
     """One CSV file with a line of names at its top."""
 
     n_rows = None
+    schema_name = ""
 
     def __init__(self, path: Place) -> None:
         self.path = path

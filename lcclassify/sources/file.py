@@ -14,6 +14,8 @@ from lcclassify.features import some_of
 from lcclassify.sources.avro import AvroPart
 from lcclassify.sources.columns import check_ids, check_readable, is_number
 from lcclassify.sources.context import check_context, context_column
+from lcclassify.sources.curve_forms import CurveForm, LightCurveOptions, find_form
+from lcclassify.sources.curve_reader import CurveReader
 from lcclassify.sources.delimited import CsvPart
 from lcclassify.sources.jsonl import JsonLinesPart
 from lcclassify.sources.long import LongPart, is_long
@@ -64,6 +66,11 @@ class FileSet:
         return sum(counts) if len(counts) == len(self.parts) else None
 
     @property
+    def light_curves(self) -> CurveForm | None:
+        """How light curves lie in the first file; None if there are none."""
+        return find_form(self.parts[0].columns, self.parts[0].schema_name)
+
+    @property
     def keys(self) -> list[str]:
         """The keys of ``key=value`` folders that every file lies in and no file has as a column."""
         return [
@@ -107,8 +114,10 @@ def open_files(
 class FileSource:
     """The rows of a set of files, as batches of some of its columns.
 
-    ``context`` names what an output schema asks for besides; of that, what is there is read.
-    InputError at once if a column can hold no numbers in one of the files.
+    ``context`` names what an output schema asks for besides; of that, what is there is read. With
+    ``light_curves``, each row is an object with its light curve, wherever its observations lie.
+    InputError at once if a column can hold no numbers in one of the files, or if light curves are
+    not there or of an unknown unit.
     """
 
     def __init__(
@@ -117,12 +126,16 @@ class FileSource:
         columns: Sequence[str],
         batch_size: int = 5000,
         context: Sequence[str] = (),
+        light_curves: LightCurveOptions | None = None,
     ) -> None:
         self.files = files
         self.context = context
         self._keys = files.keys
         self.columns = list(dict.fromkeys(columns))
         self.batch_size = batch_size
+        self._curves = (
+            CurveReader(files.parts, files.id_name, light_curves) if light_curves else None
+        )
         for part in files.parts:
             for name in self.columns:
                 if name in part.columns:  # a shard of messages may lack what others have
@@ -139,22 +152,32 @@ class FileSource:
     def __iter__(self) -> Iterator[Batch]:
         """Every row, in order."""
         empty = True
-        for part in self.files.parts:
-            for batch in read_part(
-                part, self.files.id_name, self.columns, self.batch_size, self._exact(part)
-            ):
-                empty = False
-                yield self._complete(batch, part)
+        for batch in self._batches():
+            empty = False
+            yield batch
         if empty:
             name = self.files.id_name
             first = self.files.parts[0]
+            curves = self._curves.none if self._curves else None
             none = Batch(
                 object_id=pa.array([], id_type(first, name)),
                 id_name=name,
                 features=pa.table({column: pa.array([], pa.float64()) for column in self.columns}),
                 context=CONTEXT.empty_table().select(self._exact(first)),
+                light_curves=curves,
             )
             yield self._complete(none, first)
+
+    def _batches(self) -> Iterator[Batch]:
+        if self._curves:
+            return self._curves.batches(self.columns, self.batch_size, self._exact, self._complete)
+        return (
+            self._complete(batch, part)
+            for part in self.files.parts
+            for batch in read_part(
+                part, self.files.id_name, self.columns, self.batch_size, self._exact(part)
+            )
+        )
 
     def _complete(self, batch: Batch, part: Part) -> Batch:
         context = {

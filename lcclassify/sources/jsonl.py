@@ -25,6 +25,7 @@ class JsonLinesPart:
     """
 
     n_rows = None
+    schema_name = ""
 
     def __init__(self, path: Place) -> None:
         self.path = path

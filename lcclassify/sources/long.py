@@ -43,6 +43,8 @@ class LongPart:
     Memory: 8 bytes per object and column that is read, and some 300 per object.
     """
 
+    schema_name = ""
+
     def __init__(self, parts: Sequence[Part], id_name: str) -> None:
         self.path = parts[0].path
         self._parts = parts

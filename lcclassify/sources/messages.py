@@ -11,11 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from lcclassify.legacy.plain import Plain, plain_dict, read_plain_dict
+from lcclassify.legacy.plain import Plain, plain_dict, read_plain_dict, read_plain_list
 from lcclassify.legacy.records import RefusedError
 from lcclassify.sources.records import Record, is_int64
 
 HEADER = "diaObject"
+NO_HEADER = "the object has no diaObject: its header is missing"
 NO_MEASUREMENT = 100.0  # magnitude, or error, of a ZTF detection that has none
 SECONDS = 1e11  # an ingest time below this is in seconds (of year 5138), above in ms (of 1973)
 EXACT = 2**24  # below this a float32 holds every integer
@@ -42,6 +43,26 @@ def with_header(message: Record) -> Record:
         if header is not None:
             return {**message, HEADER: header}
     return message
+
+
+def with_first_header(message: Record) -> Record:
+    """The message with the header of its first detection that has one, for light curves.
+
+    RefusedError. An empty list is none.
+    """
+    for detection in _detections(message):
+        value = _extra(detection).get(HEADER)
+        items = read_plain_list(value) if isinstance(value, bytes) else value
+        header = _header(items) if items != [] else None
+        if header is not None:
+            return {**message, HEADER: header}
+    return message
+
+
+def has_magnitudes(message: Record) -> bool:
+    """Whether what its detections call ``mag`` is one: ZTF's are, LSST's are fluxes."""
+    telescopes = (str(detection.get("tid")) for detection in _detections(message))
+    return any(telescope.casefold().startswith("ztf") for telescope in telescopes)
 
 
 def context_of(message: Record) -> dict[str, int | float | None]:

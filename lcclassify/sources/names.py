@@ -79,6 +79,11 @@ class RenamedPart:
         """Number of rows, where it is known."""
         return self.part.n_rows
 
+    @property
+    def schema_name(self) -> str:
+        """The Avro schema of the records."""
+        return self.part.schema_name
+
     def id_type(self, name: str) -> pa.DataType:
         """The type of ids from a column."""
         return self.part.id_type(self.names[name])

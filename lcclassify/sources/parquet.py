@@ -1,6 +1,6 @@
 """Parquet files: flat columns, or features and header in structs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
+from lcclassify.features import header_names
 from lcclassify.sources.columns import check_id_type, number_table
 from lcclassify.sources.places import Place
 from lcclassify.status import Problem, Status
@@ -24,8 +25,12 @@ FAR_BUFFER = 1 << 20  # bytes of one request: each takes its time, whatever its 
 class ParquetPart:
     """One Parquet file.
 
-    The header's struct wins over a column of the same name, that over the features' struct.
+    The header's struct wins over a column of the same name, that over the features' struct; any
+    other struct is a column as a whole. A feature that is called like a value of the header is also
+    there as ``features.NAME``.
     """
+
+    schema_name = ""
 
     def __init__(self, path: Place, row_groups: Sequence[int] | None = None) -> None:
         self.path = path
@@ -111,19 +116,26 @@ def no_features(struct: pa.Array, problems: dict[int, Problem]) -> None:
         problems[row] = NO_FEATURES
 
 
+def homonyms(features: Iterable[str]) -> list[tuple[str, str]]:
+    """The features that are called like a value of the header, and the names they have besides."""
+    names = header_names()
+    return [(name, f"{FEATURES}.{name}") for name in features if name in names]
+
+
 def _places(schema: pa.Schema) -> Located:
     """Where each column is: (column,) or (struct, field); and its type."""
     flat: Located = {}
     features: Located = {}
     header: Located = {}
     for field in schema:
-        if not pa.types.is_struct(field.type):
+        if not pa.types.is_struct(field.type) or field.name not in (FEATURES, *HEADERS):
             flat[field.name] = ((field.name,), field.type)
         elif field.name == FEATURES:
             features |= {child.name: ((field.name, child.name), child.type) for child in field.type}
         elif field.name in HEADERS:
             header |= {child.name: ((field.name, child.name), child.type) for child in field.type}
-    return features | flat | header
+    named = {other: features[name] for name, other in homonyms(features)}
+    return features | flat | header | named
 
 
 def _field(rows: pa.RecordBatch, place: tuple[str, ...]) -> pa.Array:

@@ -26,6 +26,10 @@ class Part(Protocol):
     def n_rows(self) -> int | None:
         """Number of rows; None where only reading on would tell."""
 
+    @property
+    def schema_name(self) -> str:
+        """Full name of the Avro schema of its records; empty for another format."""
+
     def id_type(self, name: str) -> pa.DataType:
         """The type of ids from a column that is there. InputError if it can hold none."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lcclassify.sources.parquet import FEATURES, HEADERS, NO_FEATURES
+from lcclassify.sources.parquet import FEATURES, HEADERS, NO_FEATURES, homonyms
 from lcclassify.status import Problem, Status
 
 Record = Mapping[str, Any]
@@ -14,12 +14,15 @@ Record = Mapping[str, Any]
 def flatten(record: Record) -> dict[str, Any]:
     """The values of a record, of its features and of its header under their own names.
 
-    The header wins over the record itself, that over the features.
+    The header wins over the record itself, that over the features. A feature that is called like
+    a value of the header is also there as ``features.NAME``.
     """
     nested = {name: record[name] for name in (FEATURES, *HEADERS) if name in record}
     values = {name: value for name, value in record.items() if name not in nested}
     header = {k: v for name in HEADERS for k, v in _dict(nested.get(name)).items()}
-    return _dict(nested.get(FEATURES)) | values | header
+    features = _dict(nested.get(FEATURES))
+    named = {other: features[name] for name, other in homonyms(features)}
+    return features | values | header | named
 
 
 def lacks_features(record: Record) -> Problem | None:
@@ -48,6 +51,15 @@ def exact_array(values: Sequence[Any]) -> pa.Array:
         return pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return pa.array(list(map(_text, values)), pa.string())
+
+
+def struct_array(name: str, value: Any, kind: pa.DataType) -> tuple[pa.Array, Problem | None]:
+    """A record, or a list of them, with the fields of a type; null and why if it does not fit."""
+    try:
+        return pa.array([value], kind), None
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        reason = f"{name}: {error!s:.100}"
+        return pa.nulls(1, kind), Problem(Status.INVALID_RECORD, reason)
 
 
 def is_int64(value: Any) -> bool:

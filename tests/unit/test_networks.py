@@ -248,7 +248,7 @@ def test_a_network_of_features_and_header_is_messi(make_network, tmp_path):
     bundle = convert(make_network(n_inputs=493), tmp_path / "bundle")
     assert bundle.name == "messi"
     assert [feature.name for feature in bundle.features] == list(network_inputs(493))
-    assert bundle.features[64].accepts == ("feature:mwebv", "mwebv", "MWEBV")
+    assert bundle.features[64].accepts == ("features.mwebv", "mwebv", "MWEBV")
 
 
 def test_one_file_of_quantiles_is_as_good_as_many(make_network, fit_quantiles, tmp_path):

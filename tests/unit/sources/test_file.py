@@ -397,3 +397,19 @@ def test_the_same_column_for_two_features_is_read_once(tmp_path):
     path = write(TABLE, tmp_path / "f.parquet")
     [batch] = FileSource(open_files([path]), ["a", "a", "b"])
     assert batch.features.column_names == ["a", "b"]
+
+
+def test_a_feature_that_is_called_like_a_value_of_the_header_has_two_names(tmp_path):
+    record = {"oid": 1, "features": {"mwebv": 2.0, "a": 3.0}, "diaObject": {"mwebv": 4.0}}
+    pq.write_table(pa.Table.from_pylist([record]), tmp_path / "a.parquet")
+    (batch,) = FileSource(open_files([str(tmp_path)]), ["mwebv", "features.mwebv"])
+    assert batch.features.to_pylist() == [{"mwebv": 4.0, "features.mwebv": 2.0}]
+
+
+def test_a_file_set_knows_its_light_curves(tmp_path):
+    write(TABLE, tmp_path / "features.csv")
+    seen = pa.table({"oid": [1], "MJD": [1.0], "BAND": ["r"], "FLUXCAL": [1.0]})
+    write(seen, tmp_path / "curves.parquet")
+    assert open_files([str(tmp_path / "features.csv")]).light_curves is None
+    form = open_files([str(tmp_path / "curves.parquet")]).light_curves
+    assert (form.kind, form.zero_point, form.flux_err) == ("rows", 27.5, None)

@@ -53,3 +53,10 @@ def test_ids_of_another_kind_cost_their_row(kind, expected):
     told = [row for row, id_ in enumerate(expected) if id_ is None and row != 4]  # 4: was None
     assert list(problems) == told
     assert problems[3] == (Status.INVALID_RECORD, "True is no id")
+
+
+def test_a_feature_that_is_called_like_a_value_of_the_header_has_two_names():
+    record = {"oid": 1, "features": {"mwebv": 2.0, "a": 3.0}, "diaObject": {"mwebv": 4.0}}
+    values = {"oid": 1, "mwebv": 4.0, "a": 3.0, "features.mwebv": 2.0}
+    assert flatten(record) == values
+    assert flatten({**record, "diaObject": None}) == values | {"mwebv": 2.0}

@@ -1,0 +1,165 @@
+"""Avro schemas: the columns that records of a schema have."""
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
+
+from lcclassify.errors import InputError
+from lcclassify.sources.columns import is_number, is_text
+from lcclassify.sources.curve_forms import ALERT, DETECTIONS, observed_names
+from lcclassify.sources.parquet import FEATURES, HEADERS, homonyms
+from lcclassify.sources.places import Place
+
+MAX_DEPTH = 64  # of types inside types; fastavro follows data down the C stack, without a limit
+Named = Mapping[str, Any]  # full name of a type -> its schema
+NESTED = pa.struct([])
+KINDS = {
+    "null": pa.null(),
+    "boolean": pa.bool_(),
+    "int": pa.int64(),
+    "long": pa.int64(),
+    "float": pa.float64(),
+    "double": pa.float64(),
+    "string": pa.string(),
+    "enum": pa.string(),
+    "bytes": pa.binary(),
+    "fixed": pa.binary(),
+    "array": pa.list_(pa.null()),
+}
+
+
+def fields(schema: Any, named: Named) -> dict[str, pa.DataType]:
+    """The columns that a schema names, of the type that each can hold."""
+    columns: dict[str, pa.DataType] = {}
+    for field in schema["fields"]:
+        branches = [named.get(b, b) if isinstance(b, str) else b for b in _branches(field["type"])]
+        if field["name"] in (FEATURES, *HEADERS):
+            records = [branch for branch in branches if _type(branch) == "record"]
+            inner = [child for record in records for child in record["fields"]]
+            kinds = {child["name"]: _kind(_branches(child["type"])) for child in inner}
+            columns |= kinds
+            if field["name"] == FEATURES:
+                columns |= {other: kinds[name] for name, other in homonyms(kinds)}
+        else:
+            columns[field["name"]] = _kind(branches)
+    return columns
+
+
+def nested_fields(schema: Any, named: Named) -> dict[str, pa.DataType]:
+    """The records of observations, or arrays of them, with the fields that light curves need."""
+    found: dict[str, pa.DataType] = {}
+    for field in schema["fields"]:
+        if field["name"] in (DETECTIONS, *ALERT):
+            for branch in _branches(field["type"]):
+                whole = named.get(branch, branch) if isinstance(branch, str) else branch
+                if _type(whole) == "record":
+                    found[field["name"]] = _struct(whole)
+                elif _type(whole) == "array":
+                    item = whole["items"]
+                    item = named.get(item, item) if isinstance(item, str) else item
+                    if _type(item) == "record":
+                        found[field["name"]] = pa.list_(_struct(item))
+    return found
+
+
+def _struct(record: Any) -> pa.DataType:
+    kinds = {
+        child["name"]: _kind(_branches(child["type"]))
+        for child in record["fields"]
+        if child["name"] in observed_names()
+        and not any(isinstance(b, dict) and "logicalType" in b for b in _branches(child["type"]))
+    }
+    return pa.struct({n: kind for n, kind in kinds.items() if is_number(kind) or is_text(kind)})
+
+
+def full_name(schema: Any) -> str:
+    """The name of a record with its namespace."""
+    if "." in schema["name"]:
+        return str(schema["name"])
+    return ".".join(filter(None, (schema.get("namespace"), schema["name"])))
+
+
+def named_types(path: Place, schema: Any) -> Named:
+    """The types that a schema names. InputError if it is not that of records of a known depth."""
+    named: dict[str, Any] = {}
+    try:
+        _collect(schema, named, set(), ())
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    if _type(schema) != "record":
+        raise InputError(f"{path} holds no records, but {_type(schema)}")
+    return named
+
+
+def _collect(schema: Any, named: dict[str, Any], empty: set[str], around: tuple[str, ...]) -> bool:
+    """Add the types that a schema names, and those whose values take no bytes. ValueError
+
+    ``around`` the schema are these types. True if its own values take no bytes: of them, an array
+    of any length fits a few bytes, which is refused.
+    """
+    if len(around) > MAX_DEPTH:
+        raise ValueError("its schema is too deep")
+    if isinstance(schema, str):
+        if schema in around:
+            raise ValueError(f"its type {schema:.60} contains itself")
+        return schema == "null" or schema in empty
+    if isinstance(schema, list):
+        for branch in schema:
+            _collect(branch, named, empty, (*around, ""))
+        return False  # which branch it is takes a byte
+    name, kind = "", schema["type"]
+    if kind in ("record", "error", "enum", "fixed"):
+        name = schema["name"]
+        named[name] = schema
+
+    def collect(child: Any) -> bool:
+        return _collect(child, named, empty, (*around, name))
+
+    found = [collect(field["type"]) for field in schema.get("fields", ())]
+    if "values" in schema:
+        collect(schema["values"])
+    if "items" in schema and collect(schema["items"]):
+        raise ValueError("its arrays hold items of no bytes")
+    if isinstance(kind, dict | list):
+        return collect(kind)
+    is_empty = (
+        kind == "null"
+        or (kind in ("record", "error") and all(found))
+        or (kind == "fixed" and schema["size"] == 0)
+    )
+    if is_empty and name:
+        empty.add(name)
+    return is_empty
+
+
+def _branches(schema: Any) -> list[Any]:
+    return schema if isinstance(schema, list) else [schema]
+
+
+def _type(schema: Any) -> str:
+    """Name of a type; a union has none of its own."""
+    if isinstance(schema, dict):
+        return _type(schema["type"])
+    return schema if isinstance(schema, str) else "a union"
+
+
+def _kind(branches: Sequence[Any]) -> pa.DataType:
+    return column_kind([_type(branch) for branch in branches])
+
+
+def column_kind(types: Sequence[str]) -> pa.DataType:
+    """The type of a column with values of several Avro types."""
+    return reduce(common, (KINDS.get(name, NESTED) for name in types), pa.null())
+
+
+def common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """The type that holds the values of two: of numbers and text, text."""
+    if pa.types.is_null(one) or one == other:
+        return other
+    if pa.types.is_null(other):
+        return one
+    if not all(is_number(kind) or is_text(kind) for kind in (one, other)):
+        return NESTED
+    return pa.float64() if is_number(one) and is_number(other) else pa.string()

@@ -1,0 +1,26 @@
+"""Bands as surveys write them: a letter, or its index from 0 = u to 5 = Y."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lcclassify.batch import BANDS
+
+LOWER_Y = len(BANDS)  # code of y as it is not written here; readers put it right and say so
+CODES = {name: code for code, band in enumerate(BANDS) for name in (band, str(code))}
+CODES |= {"y": LOWER_Y}
+
+
+def band_codes(column: pa.Array) -> np.ndarray:
+    """Index into BANDS of each value, ``LOWER_Y`` for y, -1 for all else and for null. (M,) int8"""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    codes = [_code(value) for value in column.dictionary.to_pylist()]
+    index = pc.fill_null(column.indices, len(codes)).to_numpy(zero_copy_only=False)
+    return np.asarray(np.array([*codes, -1], np.int8)[index])
+
+
+def _code(value: object) -> int:
+    if isinstance(value, float) and value.is_integer():  # a column of integers that had gaps
+        value = int(value)
+    return CODES.get(str(value).strip(), -1)

@@ -1,0 +1,171 @@
+"""How light curves lie in a table: in rows, in lists, in messages or in alert packets.
+
+The names by which columns are known, and the zero points that names and schemas declare, are
+``catalogue/light_curve_columns.csv`` and ``catalogue/alert_schemas.csv``. No zero point is ever
+guessed from values.
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import pyarrow as pa
+
+from lcclassify.errors import InputError
+from lcclassify.sources.columns import is_number, is_text
+
+NANOJANSKY = 31.4  # AB magnitude of 1 nJy
+DETECTIONS = "detections"  # of a feature message
+DIA_SOURCE = "diaSource"
+IDS = ("diaObjectId", "diaSourceId")  # of a source in an alert packet
+ALERT = (DIA_SOURCE, "prvDiaSources", "prvDiaForcedSources")  # of an alert packet
+Columns = Mapping[str, pa.DataType]
+
+
+@dataclass(frozen=True, slots=True)
+class LightCurveOptions:
+    """What a table does not tell of its light curves."""
+
+    zero_point: float | None = None  # AB magnitude of flux 1; None: as names or schema declare it
+    magnitudes: bool = False  # convert magnitudes to flux
+
+
+@dataclass(frozen=True, slots=True)
+class CurveForm:
+    """How the light curves of a table lie in it."""
+
+    kind: Literal["rows", "lists", "structs", "messages", "alerts"]
+    mjd: str  # name of a column, or of a field of the structs
+    band: str
+    flux: str
+    flux_err: str | None  # None: there is none
+    zero_point: float | None  # AB magnitude of flux 1, where a name or a schema declares it
+    structs: tuple[str, ...] = ()  # columns of structs, or of lists of them
+    is_magnitude: bool = False  # what a message calls ``mag`` is a flux; elsewhere it is not
+
+
+def find_form(columns: Columns, schema_name: str = "") -> CurveForm | None:
+    """The form of the light curves in a table, by its columns and Avro schema; None: it has none.
+
+    Feature messages are Avro. Any other list of structs is taken for light curves if it is the only
+    one with the right names.
+    """
+    nested = {name: fields for name, kind in columns.items() if (fields := _fields(kind))}
+    if DIA_SOURCE in nested and (form := _named(nested[DIA_SOURCE], "alerts")):
+        there = tuple(name for name in ALERT if name in nested)
+        return replace(form, structs=there, zero_point=_declared(schema_name))
+    if schema_name and {"mjd", "fid", "mag"} <= set(nested.get(DETECTIONS, ())):
+        names = ("mjd", "fid", "mag", "e_mag")
+        return CurveForm("messages", *names, zero_point=NANOJANSKY, structs=(DETECTIONS,))
+    lists = {name: kind.value_type for name, kind in columns.items() if is_list(kind)}
+    scalars = {name: kind for name, kind in columns.items() if name not in lists}
+    if form := _named(scalars, "rows") or _named(lists, "lists"):
+        return form
+    inside = [
+        replace(form, structs=(name,))
+        for name, fields in nested.items()
+        if is_list(columns[name]) and (form := _named(fields, "structs"))
+    ]
+    return inside[0] if len(inside) == 1 else None
+
+
+@cache
+def observed_names() -> frozenset[str]:
+    """All names under which something is known of an observation."""
+    return frozenset([*IDS, *(row[key] for row in _names() for key in ("name", "error"))])
+
+
+def settle(path: object, form: CurveForm | None, options: LightCurveOptions) -> CurveForm:
+    """The form of a table's light curves, of a known zero point.
+
+    InputError if there are none, if it is not known, or if magnitudes come unasked for.
+    """
+    if form is None:
+        raise InputError(
+            f"{path}: no light curves: expected columns of time, band and flux ({_known_names()}), "
+            "a row per observation or a list per object; --columns says which column is what"
+        )
+    if form.is_magnitude and not options.magnitudes:
+        raise InputError(
+            f"{path}: column {form.flux!r} holds magnitudes, and the model looks at fluxes; "
+            "--magnitudes converts them: flux = 10 ** (-0.4 * (magnitude - zero point)), "
+            f"the zero point being {options.zero_point or NANOJANSKY:g} (AB)"
+        )
+    if options.magnitudes and not form.is_magnitude:
+        raise InputError(f"{path}: {form.flux!r} is a flux: there is nothing for --magnitudes")
+    zero_point = options.zero_point if options.zero_point is not None else form.zero_point
+    if form.is_magnitude and zero_point is None:
+        zero_point = NANOJANSKY
+    if zero_point is None:
+        raise InputError(
+            f"{path}: {form.flux!r} does not say its unit; give --zero-point, the AB magnitude of "
+            "flux 1: 31.4 for nJy, 27.5 for SNANA's FLUXCAL"
+        )
+    return replace(form, zero_point=zero_point)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a type is a list of any kind."""
+    types = pa.types
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _fields(kind: pa.DataType) -> dict[str, pa.DataType]:
+    """The fields of a struct, or of a list of them."""
+    inner = kind.value_type if is_list(kind) else kind
+    return {field.name: field.type for field in inner} if pa.types.is_struct(inner) else {}
+
+
+def _named(
+    columns: Columns, kind: Literal["rows", "lists", "structs", "alerts"]
+) -> CurveForm | None:
+    """The form of columns that hold numbers and bands under known names; None if one is missing."""
+    readable = {name for name, type_ in columns.items() if is_number(type_) or is_text(type_)}
+    readable |= {name for name, type_ in columns.items() if pa.types.is_dictionary(type_)}
+    found: dict[str, dict[str, str]] = {}
+    for row in _names():
+        if row["name"] in readable:
+            known = found.setdefault(row["quantity"], row)
+            if known["name"] == row["name"] and known["error"] not in readable:
+                found[row["quantity"]] = row
+    flux = found.get("flux") or found.get("magnitude")
+    if not flux or "mjd" not in found or "band" not in found:
+        return None
+    return CurveForm(
+        kind=kind,
+        mjd=found["mjd"]["name"],
+        band=found["band"]["name"],
+        flux=flux["name"],
+        flux_err=flux["error"] if flux["error"] in readable else None,
+        zero_point=float(flux["zero_point"]) if flux["zero_point"] else None,
+        is_magnitude="flux" not in found,
+    )
+
+
+def _declared(schema_name: str) -> float | None:
+    """The zero point of an alert schema. Parquet names none: Fink's, which writes such files, nJy.
+
+    None for a schema that is not known.
+    """
+    if not schema_name:
+        return NANOJANSKY
+    known = (row for row in _rows("alert_schemas.csv") if schema_name.startswith(row["schema"]))
+    return next((float(row["zero_point"]) for row in known), None)
+
+
+def _known_names() -> str:
+    names = {row["name"]: None for row in _names()}
+    return ", ".join(names)
+
+
+@cache
+def _names() -> tuple[dict[str, str], ...]:
+    return _rows("light_curve_columns.csv")
+
+
+def _rows(table: str) -> tuple[dict[str, str], ...]:
+    text = (files("lcclassify") / "catalogue" / table).read_text("utf-8")
+    return tuple(csv.DictReader(text.splitlines()))

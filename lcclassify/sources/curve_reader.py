@@ -1,0 +1,107 @@
+"""CurveReader: objects with their light curves, from files in which these have any form."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from lcclassify.batch import Batch, LightCurves
+from lcclassify.errors import InputError
+from lcclassify.sources.alerts import alert_context, with_alert
+from lcclassify.sources.curve_forms import CurveForm, LightCurveOptions, find_form, settle
+from lcclassify.sources.light_curves import (
+    Observations,
+    check_nested,
+    measure,
+    nested_columns,
+    with_light_curves,
+    without_feature_problems,
+)
+from lcclassify.sources.observations import ROWS, follows, group_rows, in_order, with_codes
+from lcclassify.sources.part import Part, read_part
+
+Complete = Callable[[Batch, Part], Batch]
+Context = Callable[[Part], Sequence[str]]
+
+
+class CurveReader:
+    """Light curves of the parts of a file set.
+
+    Where each observation has a row, those of an object may lie in any of the files. If they follow
+    each other, which the ids are read for first, few are in memory at a time; if not, all are.
+    InputError if there are no light curves, or if their zero point is not known.
+    """
+
+    def __init__(self, parts: Sequence[Part], id_name: str, options: LightCurveOptions) -> None:
+        self._parts, self._id_name = parts, id_name
+        self._forms = [
+            settle(part.path, find_form(part.columns, part.schema_name), options) for part in parts
+        ]
+        self.form = self._forms[0]
+        for part, form in zip(parts, self._forms, strict=True):
+            if "rows" in (form.kind, self.form.kind):
+                if form != self.form:
+                    raise InputError(
+                        f"{part.path}: its light curves are not in the columns that those of "
+                        f"{parts[0].path} are in; classify them apart"
+                    )
+            else:
+                check_nested(part.path, form, part.columns)
+
+    @property
+    def none(self) -> LightCurves:
+        """The light curves of no objects."""
+        nothing = np.empty(0)
+        seen = Observations(nothing, np.empty(0, np.int8), nothing, nothing)
+        return measure(self.form, np.zeros(1, np.int64), seen)[0]
+
+    def batches(
+        self, columns: Sequence[str], size: int, context: Context, complete: Complete
+    ) -> Iterator[Batch]:
+        """Objects in the order of their first rows, at most ``size`` at a time.
+
+        ``context`` says which columns of a part are read into it besides; ``complete`` is given
+        each batch of a part's rows before anything else is done with it.
+        """
+        if self.form.kind == "rows":
+            return map(without_feature_problems, self._grouped(columns, size, context, complete))
+        return (
+            batch
+            for part, form in zip(self._parts, self._forms, strict=True)
+            for batch in self._nested(part, form, columns, size, context(part), complete)
+        )
+
+    def _nested(
+        self,
+        part: Part,
+        form: CurveForm,
+        columns: Sequence[str],
+        size: int,
+        context: Sequence[str],
+        complete: Complete,
+    ) -> Iterator[Batch]:
+        is_alert = form.kind == "alerts"
+        exact = [*nested_columns(form), *context]
+        if is_alert:
+            exact += alert_context(part.columns)
+        for batch in read_part(part, self._id_name, columns, size, list(dict.fromkeys(exact))):
+            known = with_alert(batch) if is_alert else batch
+            yield with_light_curves(without_feature_problems(complete(known, part)), form)
+
+    def _grouped(
+        self, columns: Sequence[str], size: int, context: Context, complete: Complete
+    ) -> Iterator[Batch]:
+        form = self.form
+        measures = [name for name in (form.mjd, form.flux, form.flux_err) if name is not None]
+        asked = list(dict.fromkeys([*measures, *columns]))
+        rows: Iterator[Batch] = (
+            with_codes(complete(batch, part), form.band)
+            for part in self._parts
+            for batch in read_part(part, self._id_name, asked, ROWS, [form.band, *context(part)])
+        )
+        if not follows(
+            complete(batch, part).object_id
+            for part in self._parts
+            for batch in read_part(part, self._id_name, (), ROWS)
+        ):
+            rows = iter([in_order(rows)])
+        return group_rows(rows, form, columns, size)

@@ -1,0 +1,200 @@
+"""Columns of nested or flat observations to light curves, without an object of Python for a row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lcclassify.batch import BANDS, Batch, LightCurves
+from lcclassify.errors import InputError
+from lcclassify.features import is_header
+from lcclassify.sources.bands import LOWER_Y, band_codes
+from lcclassify.sources.columns import is_number
+from lcclassify.sources.curve_forms import CurveForm, is_list
+from lcclassify.sources.parquet import NO_FEATURES
+from lcclassify.status import Problem, Status
+
+
+class Observations(NamedTuple):
+    """M observations, in the order of their objects."""
+
+    mjd: np.ndarray  # (M,) float64, NaN = null
+    band: np.ndarray  # (M,) int8, of ``band_codes``
+    flux: np.ndarray  # (M,) float64, or magnitude
+    flux_err: np.ndarray  # (M,) float64
+
+
+def measure(
+    form: CurveForm, offsets: np.ndarray, seen: Observations
+) -> tuple[LightCurves, dict[int, str]]:
+    """Light curves of objects with observations from ``offsets`` on; row -> what was repaired.
+
+    The form is one of ``settle``, which knows the zero point.
+    """
+    flux, flux_err = seen.flux, seen.flux_err
+    zero_point = float(form.zero_point or 0.0)
+    if form.is_magnitude:
+        flux, flux_err = to_flux(flux, flux_err, zero_point)
+    lower = seen.band == LOWER_Y
+    n_lower = np.diff(np.concatenate(([0], np.cumsum(lower)))[offsets])
+    repairs = {
+        int(row): f"{n_lower[row]} observations in band y are read as {BANDS[-1]}"
+        for row in np.flatnonzero(n_lower)
+    }
+    band = np.where(lower, len(BANDS) - 1, seen.band).astype(np.int8)
+    return LightCurves(offsets, seen.mjd, band, flux, flux_err, zero_point), repairs
+
+
+def to_flux(
+    magnitude: np.ndarray, error: np.ndarray, zero_point: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Flux and its error, of this zero point. A magnitude without a value gives none."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        flux = 10 ** (-0.4 * (magnitude - zero_point))
+        return flux, 0.4 * np.log(10) * flux * error
+
+
+def with_light_curves(batch: Batch, form: CurveForm) -> Batch:
+    """A batch with light curves from the nested columns in its context, which it loses.
+
+    An object whose lists do not fit together has a problem.
+    """
+    context = {name: _whole(batch.context[name]) for name in batch.context.column_names}
+    problems = dict(batch.problems)
+    if form.structs:
+        groups = [_of_structs(context.pop(name), form) for name in form.structs]
+    else:
+        columns = {name: context.pop(name) for name in nested_columns(form)}
+        groups = [_of_lists(columns, form, problems)]
+    lengths = np.array([n for n, _ in groups], np.int64).reshape(len(groups), len(batch))
+    light_curves, repairs = measure(form, *_interleave(lengths, [seen for _, seen in groups]))
+    return replace(
+        batch,
+        context=pa.table(context),
+        problems=problems,
+        light_curves=light_curves,
+        repairs=together(batch.repairs, repairs),
+    )
+
+
+def without_feature_problems(batch: Batch) -> Batch:
+    """A batch in which objects without features are repaired ones, not problems.
+
+    Of features that are not asked for nothing is said.
+    """
+    lacking = [row for row, problem in batch.problems.items() if problem == NO_FEATURES]
+    if not lacking:
+        return batch
+    asked = any(not is_header(name) for name in batch.features.column_names)
+    said = dict.fromkeys(lacking, NO_FEATURES.reason) if asked else {}
+    return replace(
+        batch,
+        problems={row: p for row, p in batch.problems.items() if p != NO_FEATURES},
+        repairs=together(batch.repairs, said),
+    )
+
+
+def together(one: Mapping[int, str], other: Mapping[int, str]) -> dict[int, str]:
+    """What was repaired, of two accounts."""
+    return {
+        row: "; ".join(account[row] for account in (one, other) if row in account)
+        for row in sorted({*one, *other})
+    }
+
+
+def nested_columns(form: CurveForm) -> list[str]:
+    """The columns of lists or structs that hold light curves."""
+    return list(form.structs or dict.fromkeys(name for name in _names(form) if name is not None))
+
+
+def check_nested(path: object, form: CurveForm, columns: Mapping[str, pa.DataType]) -> None:
+    """Refuse lists or structs in which times or fluxes are no numbers. InputError"""
+    for column in nested_columns(form):
+        kind = columns[column].value_type if is_list(columns[column]) else columns[column]
+        fields = {field.name: field.type for field in kind} if form.structs else {column: kind}
+        for name, type_ in fields.items():
+            if name in (form.mjd, form.flux, form.flux_err) and not is_number(type_):
+                raise InputError(f"{path}: {column!r} holds {type_} of {name}, not numbers")
+
+
+def _names(form: CurveForm) -> tuple[str | None, ...]:
+    return form.mjd, form.band, form.flux, form.flux_err
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks()
+
+
+def _of_structs(column: pa.Array, form: CurveForm) -> tuple[np.ndarray, Observations]:
+    """The number of observations of each object, and them, from structs or lists of them."""
+    if is_list(column.type):
+        lengths, items = _lengths(column), column.flatten()
+    else:
+        lengths, items = column.is_valid().to_numpy(zero_copy_only=False), column.drop_null()
+    fields = {field.name for field in items.type}
+    values = [pc.struct_field(items, name) if name in fields else None for name in _names(form)]
+    return lengths, _observations(values, len(items))
+
+
+def _of_lists(
+    columns: Mapping[str, pa.Array], form: CurveForm, problems: dict[int, Problem]
+) -> tuple[np.ndarray, Observations]:
+    """Likewise from a list each of times, bands, fluxes and errors."""
+    lengths = {name: _lengths(column) for name, column in columns.items()}
+    n_times = lengths[form.mjd]
+    unlike = np.zeros(len(n_times), bool)
+    for name, length in lengths.items():
+        for row in np.flatnonzero(length != n_times):
+            reason = f"{form.mjd} has {n_times[row]} values and {name} {length[row]}"
+            problems.setdefault(int(row), Problem(Status.INVALID_RECORD, reason))
+        unlike |= length != n_times
+    if unlike.any():
+        index = pa.array(np.arange(len(n_times)), mask=unlike)
+        columns = {name: column.take(index) for name, column in columns.items()}
+    items = {name: column.flatten() for name, column in columns.items()}
+    values = [items.get(name) if name else None for name in _names(form)]
+    n_rows = np.where(unlike, 0, n_times)
+    return n_rows, _observations(values, int(n_rows.sum()))
+
+
+def _lengths(column: pa.Array) -> np.ndarray:
+    return np.asarray(pc.fill_null(pc.list_value_length(column), 0), np.int64)
+
+
+def _observations(values: Sequence[pa.Array | None], n_rows: int) -> Observations:
+    mjd, band, flux, flux_err = values
+    codes = np.full(n_rows, -1, np.int8) if band is None else band_codes(band)
+    return Observations(
+        _float64(mjd, n_rows), codes, _float64(flux, n_rows), _float64(flux_err, n_rows)
+    )
+
+
+def _float64(column: pa.Array | None, n_rows: int) -> np.ndarray:
+    if column is None:
+        return np.full(n_rows, np.nan)
+    return np.asarray(
+        pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False)
+    )
+
+
+def _interleave(
+    lengths: np.ndarray, groups: Sequence[Observations]
+) -> tuple[np.ndarray, Observations]:
+    """Each object's observations of all groups, one group after the other. lengths (groups, N)"""
+    offsets = np.concatenate(([0], np.cumsum(lengths.sum(axis=0))))
+    if len(groups) == 1:
+        return offsets, groups[0]
+    starts = offsets[:-1] + np.cumsum(lengths, axis=0) - lengths  # of each group in its object
+    target = np.concatenate(
+        [
+            np.repeat(start - np.cumsum(n) + n, n) + np.arange(n.sum())
+            for start, n in zip(starts, lengths, strict=True)
+        ]
+    )
+    order = np.argsort(target)
+    return offsets, Observations(
+        *(np.concatenate(columns)[order] for columns in zip(*groups, strict=True))
+    )
