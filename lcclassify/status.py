@@ -1,5 +1,6 @@
 """Status: why a row has, or lacks, probabilities."""
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -20,3 +21,11 @@ class Problem(NamedTuple):
 
     status: Status
     reason: str  # a sentence for people
+
+
+def join_texts(first: Mapping[int, str], then: Mapping[int, str]) -> dict[int, str]:
+    """What was said of each row, first and then, in one sentence."""
+    joined = dict(first)
+    for row, text in then.items():
+        joined[row] = f"{joined[row]}; {text}" if row in joined else text
+    return joined

@@ -27,7 +27,7 @@ class Summary:
     statuses: Counter[str] = field(default_factory=Counter)
     n_missing: Counter[str] = field(default_factory=Counter)  # column -> objects without a value
     left_out: Counter[str] = field(default_factory=Counter)  # reason -> objects without a record
-    n_unmatched: int = 0  # objects that the joined table lacks
+    unmatched: Counter[str] = field(default_factory=Counter)  # joined table -> objects it lacks
     _ids: list[np.ndarray] = field(default_factory=list)
     _n_repeated: int | None = None  # where the ids are no longer at hand
 
@@ -37,7 +37,7 @@ class Summary:
         whole = cls(_n_repeated=n_repeated)
         for part in parts:
             whole.n_objects += part["objects"]
-            whole.n_unmatched += part["unmatched"]
+            whole.unmatched.update(part["unmatched"])
             whole.classes.update(part["classes"])
             whole.statuses.update(part["statuses"])
             whole.n_missing.update(part["missing"])
@@ -77,7 +77,7 @@ class Summary:
             "statuses": dict(most_common(self.statuses)),
             "classes": dict(most_common(self.classes)),
             "missing": dict(most_common(self.n_missing)),
-            "unmatched": self.n_unmatched,
+            "unmatched": dict(self.unmatched),
             "left_out": dict(most_common(self.left_out)),
         }
 

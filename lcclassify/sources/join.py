@@ -1,6 +1,6 @@
 """JoinedSource: columns of a second table beside those of a source, by object id."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -13,12 +13,14 @@ from lcclassify.errors import InputError
 from lcclassify.hashes import text_hashes
 from lcclassify.sources import Source
 from lcclassify.sources.file import FileSet, FileSource
+from lcclassify.status import join_texts
 
 
 class JoinTable:
     """Columns of a table, held in memory. InputError for an object twice, or a bad row."""
 
-    def __init__(self, table: FileSet, columns: Sequence[str]) -> None:
+    def __init__(self, name: str, table: FileSet, columns: Sequence[str]) -> None:
+        self.name = name
         batches = list(FileSource(table, columns))
         ids = pa.chunked_array([_text(batch.object_id) for batch in batches]).combine_chunks()
         hashes = text_hashes(ids)
@@ -50,37 +52,43 @@ class JoinTable:
 class JoinedSource:
     """The batches of a source, row for row, with the columns of another table.
 
-    An object that the table lacks has nulls there. Ids are compared as text, so that 17 and "17"
-    are one object.
+    An object that the table lacks has nulls there; one with a light curve is a repaired one. Ids
+    are compared as text, so that 17 and "17" are one object.
     """
 
     def __init__(self, source: Source, table: JoinTable) -> None:
-        self._source = source
-        self._table = table
+        self.source = source
+        self.table = table
         self.n_unmatched = 0  # objects so far that the table lacks
 
     def __enter__(self) -> Self:
-        self._source.__enter__()
+        self.source.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
         """Close what was joined to."""
-        self._source.__exit__(*exc)
+        self.source.__exit__(*exc)
 
     def __iter__(self) -> Iterator[Batch]:
         """The source's batches, with more columns."""
-        for batch in self._source:
-            rows = self._table.rows(batch.object_id)
+        for batch in self.source:
+            rows = self.table.rows(batch.object_id)
             self.n_unmatched += rows.null_count
             features = batch.features
-            added = self._table.features
+            added = self.table.features
             for name, column in zip(added.column_names, added.columns, strict=True):
                 features = features.append_column(name, column.take(rows))
-            yield replace(batch, features=features)
+            yield replace(batch, features=features, repairs=self._repairs(batch, rows))
+
+    def _repairs(self, batch: Batch, rows: pa.Array) -> Mapping[int, str]:
+        if batch.light_curves is None or not rows.null_count:
+            return batch.repairs
+        missing = pc.indices_nonzero(rows.is_null()).to_pylist()
+        return join_texts(batch.repairs, dict.fromkeys(missing, f"it is not in {self.table.name}"))
 
     def commit(self) -> None:
         """What was joined to is told."""
-        self._source.commit()
+        self.source.commit()
 
 
 def _text(ids: pa.Array) -> pa.Array:

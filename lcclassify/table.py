@@ -1,0 +1,119 @@
+"""What a run reads: some files and the tables that are joined to them, under the names they get."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lcclassify.errors import InputError, os_reason
+from lcclassify.features import is_header
+from lcclassify.sources.file import FileSet, open_files
+from lcclassify.sources.join import JoinTable
+from lcclassify.sources.names import check_names, read_names
+from lcclassify.sources.places import Place
+
+FileStamp = tuple[str, int, int]  # path, size in bytes, time of last change in ns
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A table whose columns are added by object id, in plain values."""
+
+    path: str
+    stamps: tuple[FileStamp, ...]  # as it is now
+    names: Mapping[str, str]  # what to call its columns: name -> column in the files
+    columns: tuple[str, ...]  # what is read of it
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Join":
+        """One that was written as JSON, which knows no tuples. TypeError or ValueError"""
+        stamps = tuple((path, size, ns) for path, size, ns in values["stamps"])
+        return cls(**{**values, "stamps": stamps, "columns": tuple(values["columns"])})
+
+    def open(self) -> JoinTable:
+        """The table in memory; a worker reads it once for all its shards. InputError"""
+        return _join_table(
+            self.path, self.stamps, tuple(self.names.items()), tuple(self.columns)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A table to join that has been looked at."""
+
+    path: str
+    names: Mapping[str, str]
+    files: FileSet
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Files that have been looked at, and those joined to them."""
+
+    files: FileSet
+    joined: tuple[Joined, ...]
+    names: Mapping[str, str]  # what columns of the files were called
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column, once."""
+        names = [*self.files.columns, *(name for one in self.joined for name in one.files.columns)]
+        return tuple(dict.fromkeys(names))
+
+    def joins(self, wanted: Sequence[str]) -> tuple[Join, ...]:
+        """What is read of each joined table: what is wanted and no table before it has."""
+        there = set(self.files.columns)
+        joins = []
+        for one in self.joined:
+            columns = tuple(n for n in wanted if n in one.files.columns and n not in there)
+            there.update(columns)
+            joins.append(Join(one.path, stamps(one.files.places), one.names, columns))
+        return tuple(joins)
+
+
+def open_table(
+    inputs: Sequence[str], id_name: str | None, joins: Sequence[str], columns: Path | None
+) -> Table:
+    """Look at all files, and at the one that names their columns.
+
+    Of a column in several tables the first counts; where its name is one of an alert's header, a
+    later one is the feature of that name. InputError if a file is not there or unreadable.
+    """
+    names = {} if columns is None else read_names(columns)
+    files = open_files(inputs, id_name, names=names)
+    there = set(files.columns)
+    joined = []
+    for path in joins:
+        own = open_files([path], names=names)
+        also = {f"features.{name}": name for name in own.columns if name in there}
+        given = {name: column for name, column in also.items() if is_header(column)}
+        if given:
+            own = open_files([path], own.id_name, names=names | given)
+        there.update(own.columns)
+        joined.append(Joined(path, names | given, own))
+    if columns is not None:
+        renamed = files.renamed.union(*(one.files.renamed for one in joined))
+        check_names(columns, names, renamed)
+    return Table(files, tuple(joined), names)
+
+
+def stamps(places: Sequence[Place]) -> tuple[FileStamp, ...]:
+    """What tells a file from a changed one, of each on this machine. InputError if one is gone."""
+    paths = [place.path for place in places if place.is_here]
+    try:
+        stats = [(path, os.stat(path)) for path in paths]
+    except OSError as error:
+        raise InputError(f"cannot read {error.filename}: {os_reason(error)}") from None
+    return tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+
+
+@lru_cache(maxsize=8)
+def _join_table(
+    path: str,
+    stamps: tuple[FileStamp, ...],
+    names: tuple[tuple[str, str], ...],
+    columns: tuple[str, ...],
+) -> JoinTable:
+    return JoinTable(path, open_files([path], names=dict(names)), columns)
