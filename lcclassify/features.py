@@ -42,6 +42,12 @@ def is_header(feature: str) -> bool:
     return any(feature in row.values() for row in _rows("header.csv"))
 
 
+@cache
+def header_columns() -> frozenset[str]:
+    """The models' own names of these 64 values. ``mwebv`` is none: it is a feature of Messi."""
+    return frozenset(row["model"] for row in _rows("header.csv"))
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of each feature of a model in a table with certain columns."""

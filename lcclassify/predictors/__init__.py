@@ -28,7 +28,21 @@ def _forest(bundle: ModelBundle, min_coverage: float, threads: int) -> Predictor
     return ForestPredictor(bundle, min_coverage=min_coverage, threads=threads)
 
 
-FAMILIES: dict[str, Callable[[ModelBundle, float, int], Predictor]] = {"forest": _forest}
+def _transformer(bundle: ModelBundle, min_coverage: float, threads: int) -> Predictor:
+    # LEAD: the module of helper d; drop this comment when it is merged
+    from lcclassify.network_bundle import read_golden_rows, read_transformer
+    from lcclassify.predictors.transformer import TransformerPredictor  # torch takes seconds
+
+    model, golden = read_transformer(bundle), read_golden_rows(bundle)
+    predictor = TransformerPredictor(bundle, model, min_coverage=min_coverage, threads=threads)
+    predictor.self_test(golden.light_curves, golden.inputs, golden.answers)
+    return predictor
+
+
+FAMILIES: dict[str, Callable[[ModelBundle, float, int], Predictor]] = {
+    "forest": _forest,
+    "transformer": _transformer,
+}
 
 
 def load_predictor(
