@@ -18,8 +18,9 @@ test: $(DEV)/installed  ## lint, types, all tests but the long ones
 test-long: $(DEV)/installed  ## the tests that take minutes
 	$(DEV)/bin/python -m pytest -m long
 
-benchmark: $(DEV)/installed  ## ratios against scikit-learn
+benchmark: $(DEV)/installed  ## ratios against scikit-learn and the padded network
 	$(DEV)/bin/python benchmarks/forest.py
+	$(DEV)/bin/python benchmarks/transformer.py
 
 format: $(DEV)/installed
 	$(DEV)/bin/ruff check --fix

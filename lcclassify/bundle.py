@@ -61,6 +61,11 @@ class ModelBundle:
     manifest: Mapping[str, Any]  # everything else: card, provenance, parts of the family
 
     @property
+    def needs_light_curves(self) -> bool:
+        """Whether the model looks at light curves, besides features or without any."""
+        return self.family == "transformer"
+
+    @property
     def label(self) -> str:
         """Name and version as ``--model`` takes them."""
         return f"{self.name}@{self.version}"

@@ -69,6 +69,12 @@ def input_spellings(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     }
 
 
+@cache
+def header_columns() -> frozenset[str]:
+    """The models' own names of these 64 values. ``mwebv`` is none: it is a feature of Messi."""
+    return frozenset(row["model"] for row in _rows("header.csv"))
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of each feature of a model in a table with certain columns."""
@@ -93,7 +99,7 @@ class Receipt:
     @property
     def coverage(self) -> float:
         """Share of the features that some column gives."""
-        return len(self.used) / len(self.columns)
+        return len(self.used) / len(self.columns) if self.columns else 1.0
 
     def require(self, coverage: float, model: str) -> None:
         """Refuse a table that gives less than this share of the features. InputError"""

@@ -8,12 +8,14 @@ from lcclassify.features import match_features
 from lcclassify.store import list_models
 
 
-def guess_model(columns: Sequence[str]) -> ModelBundle:
+def guess_model(columns: Sequence[str], *, has_light_curves: bool = False) -> ModelBundle:
     """Of the models at hand whose features are all there, the one with the most of them.
 
-    InputError, with every model's coverage, if there is no such model or more than one.
+    One that looks at light curves comes into question only if there are some. InputError, with
+    every model's coverage, if there is no such model or more than one.
     """
     models, _ = list_models()
+    models = [m for m in models if has_light_curves or not m.bundle.needs_light_curves]
     receipts = [(model.bundle, match_features(model.bundle.features, columns)) for model in models]
     whole = [bundle for bundle, receipt in receipts if not receipt.missing]
     most = max((len(bundle.features) for bundle in whole), default=0)

@@ -16,12 +16,13 @@ from lcclassify import __version__
 from lcclassify.errors import OutputError, os_reason
 from lcclassify.shards import Shard, classify_shard, plan_shards, read_counts, read_ids, write_whole
 from lcclassify.summary import Summary, count_repeated
-from lcclassify.task import FileStamp, Table, Task, stamps
+from lcclassify.table import FileStamp, Table, stamps
+from lcclassify.task import Task
 from lcclassify.workers import call_all
 
 JOB, MANIFEST = "job.json", "manifest.json"
 PARTIAL = ".part-*"  # what killed writers leave
-WITHOUT_MEANING = ("model", "join")  # where they lie; digest and stamps tell what they are
+WITHOUT_MEANING = ("model",)  # where it lies; its digest tells what it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ def plain(job: Job) -> dict[str, Any]:
 
 def plan_job(task: Task, table: Table, suffix: str) -> Job:
     """The job of a task on a table. InputError for files that are not on this machine."""
-    return Job(task, stamps(table.files.places), suffix, plan_shards(table.files, suffix))
+    files = table.files
+    is_one = files.is_long or table.has_observation_rows(task.light_curves is not None)
+    return Job(task, stamps(files.places), suffix, plan_shards(files, suffix, is_one=is_one))
 
 
 def read_job(folder: Path) -> Job | None:

@@ -38,10 +38,10 @@ class Shard:
         return f"{Path(self.file).stem}.ids"
 
 
-def plan_shards(files: FileSet, suffix: str) -> tuple[Shard, ...]:
+def plan_shards(files: FileSet, suffix: str, *, is_one: bool) -> tuple[Shard, ...]:
     """Divide Parquet files by row groups and put other files together. InputError for URLs.
 
-    Files with a row per feature are all one shard: an object may have rows in each.
+    All files are one shard if an object may have rows in each of them.
     """
     pieces: list[tuple[tuple[str, ...], tuple[int, ...] | None]] = []
     small: list[str] = []
@@ -55,14 +55,14 @@ def plan_shards(files: FileSet, suffix: str) -> tuple[Shard, ...]:
     for place in files.places:
         if not place.is_here:
             raise InputError(f"{place}: results go into a folder from local files only")
-        if not files.is_long and (groups := row_groups(place, SHARD_ROWS)):
+        if not is_one and (groups := row_groups(place, SHARD_ROWS)):
             together()
             n_bytes = 0
             pieces += [((place.path,), group) for group in groups]
             continue
         size = os.stat(place.path).st_size
         other = small and Path(small[-1]).suffix != place.suffix
-        if not files.is_long and (other or n_bytes + size > SHARD_BYTES):
+        if not is_one and (other or n_bytes + size > SHARD_BYTES):
             together()
             n_bytes = 0
         small.append(place.path)

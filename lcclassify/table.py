@@ -34,9 +34,7 @@ class Join:
 
     def open(self) -> JoinTable:
         """The table in memory; a worker reads it once for all its shards. InputError"""
-        return _join_table(
-            self.path, self.stamps, tuple(self.names.items()), tuple(self.columns)
-        )
+        return _join_table(self.path, self.stamps, tuple(self.names.items()), tuple(self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,15 @@ class Table:
         """Every column, once."""
         names = [*self.files.columns, *(name for one in self.joined for name in one.files.columns)]
         return tuple(dict.fromkeys(names))
+
+    def has_observation_rows(self, light_curves: bool) -> bool:
+        """Whether rows are observations, if light curves are read."""
+        form = self.files.light_curves if light_curves else None
+        return form is not None and form.kind == "rows"
+
+    def n_objects(self, light_curves: bool) -> int | None:
+        """Number of objects, where it is known; with ``light_curves`` if these are read."""
+        return None if self.has_observation_rows(light_curves) else self.files.n_rows
 
     def joins(self, wanted: Sequence[str]) -> tuple[Join, ...]:
         """What is read of each joined table: what is wanted and no table before it has."""

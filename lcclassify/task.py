@@ -4,15 +4,13 @@ A task names everything that decides an answer but the files to read. It can be 
 as JSON: a single run opens it once, and each shard of a large job wherever that is classified.
 """
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lcclassify.bundle import ModelBundle, open_bundle
-from lcclassify.errors import InputError, ModelError, os_reason
+from lcclassify.errors import ModelError
 from lcclassify.features import Receipt, match_features
 from lcclassify.pipeline import run
 from lcclassify.predictors import Predictor, load_predictor
@@ -21,13 +19,11 @@ from lcclassify.schemas.avro import AvroOutput, OutputOptions
 from lcclassify.schemas.flat import flat_schema
 from lcclassify.sinks import Sink
 from lcclassify.sources import Source
-from lcclassify.sources.file import FileSet, FileSource, open_files
-from lcclassify.sources.join import JoinedSource, JoinTable
-from lcclassify.sources.names import check_names, read_names
-from lcclassify.sources.places import Place
+from lcclassify.sources.curve_forms import LightCurveOptions, settle
+from lcclassify.sources.file import FileSet, FileSource
+from lcclassify.sources.join import JoinedSource
 from lcclassify.summary import Summary
-
-FileStamp = tuple[str, int, int]  # path, size in bytes, time of last change in ns
+from lcclassify.table import Join, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +65,12 @@ class Task:
     names: Mapping[str, str]  # what to call columns: name -> column in the files
     columns: tuple[str, ...]  # what is read of each file
     context: tuple[str, ...]  # what the output schema asks for besides
-    join: str | None  # another table
-    join_stamps: tuple[FileStamp, ...]  # as it is now
-    join_columns: tuple[str, ...]  # what is read of it
+    joins: tuple[Join, ...]
+    light_curves: LightCurveOptions | None  # None: the model looks at features alone
     model: str  # path of the bundle
     model_digest: str
     output: Output
+    device: str  # where a transformer runs: auto, cpu or cuda
     min_coverage: float
     batch_size: int
 
@@ -84,82 +80,69 @@ class Task:
         tuples = {
             "columns": tuple(values["columns"]),
             "context": tuple(values["context"]),
-            "join_columns": tuple(values["join_columns"]),
-            "join_stamps": tuple((path, size, ns) for path, size, ns in values["join_stamps"]),
+            "joins": tuple(map(Join.of, values["joins"])),
         }
-        return cls(**{**values, **tuples, "output": Output(**values["output"])})
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """What a task reads: some files and, if there is one, the table that is joined to them."""
-
-    files: FileSet
-    join: str | None
-    joined: FileSet | None
-    names: Mapping[str, str]  # what columns of both were called
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column."""
-        added = self.joined.columns if self.joined else {}
-        return tuple(self.files.columns | added)
-
-
-def open_table(
-    inputs: Sequence[str], id_name: str | None, join: str | None, columns: Path | None
-) -> Table:
-    """Look at the files of both, and at the one that names their columns.
-
-    InputError if there is none, or if one is unreadable.
-    """
-    names = {} if columns is None else read_names(columns)
-    files = open_files(inputs, id_name, names=names)
-    joined = None if join is None else open_files([join], names=names)
-    if columns is not None:
-        renamed = files.renamed | (joined.renamed if joined else frozenset())
-        check_names(columns, names, renamed)
-    return Table(files, join, joined, names)
+        curves = values["light_curves"]
+        options = {
+            "light_curves": None if curves is None else LightCurveOptions(**curves),
+            "output": Output(**values["output"]),
+        }
+        return cls(**{**values, **tuples, **options})
 
 
 def plan_task(
-    table: Table, bundle: ModelBundle, output: Output, *, min_coverage: float, batch_size: int
+    table: Table,
+    bundle: ModelBundle,
+    output: Output,
+    light_curves: LightCurveOptions,
+    *,
+    device: str = "auto",
+    min_coverage: float,
+    batch_size: int,
 ) -> tuple[Task, Receipt]:
-    """What has to be read and done, and what of the model's features was found. InputError"""
+    """What has to be read and done, and what of the model's features was found. InputError
+
+    ``light_curves`` is for models that look at them; others ignore it.
+    """
     receipt = match_features(bundle.features, table.columns)
     receipt.require(min_coverage, bundle.label)
     own = table.files.columns
-    columns = [name for name in receipt.used if name in own]
+    wanted = list(receipt.used)
     schema = output.open(bundle)
     context: tuple[str, ...] = ()
     if isinstance(schema, AvroOutput):
-        columns += schema.columns(list(own))
+        wanted += schema.columns(table.columns)
         context = (*schema.requires, *schema.context)
     task = Task(
         id_name=table.files.id_name,
         names=table.names,
-        columns=tuple(dict.fromkeys(columns)),
+        columns=tuple(dict.fromkeys(name for name in wanted if name in own)),
         context=context,
-        join=table.join,
-        join_stamps=stamps(table.joined.places) if table.joined else (),
-        join_columns=tuple(name for name in receipt.used if name not in own),
+        joins=table.joins(list(dict.fromkeys(wanted))),
+        light_curves=light_curves if bundle.needs_light_curves else None,
         model=str(bundle.path),
         model_digest=bundle.digest,
         output=output,
+        device=device,
         min_coverage=min_coverage,
         batch_size=batch_size,
     )
     return task, receipt
 
 
-def stamps(places: Sequence[Place]) -> tuple[FileStamp, ...]:
-    """What tells a file from a changed one, of each on this machine. InputError if one is gone."""
-    paths = [place.path for place in places if place.is_here]
-    try:
-        stats = [(path, os.stat(path)) for path in paths]
-    except OSError as error:
-        raise InputError(f"cannot read {error.filename}: {os_reason(error)}") from None
-    return tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+def flux_note(task: Task, table: Table, bundle: ModelBundle) -> str | None:
+    """The unit of the light curves that a task reads, and the model's; None if it reads none.
+
+    InputError if there are none, or if their unit is not known.
+    """
+    if task.light_curves is None:
+        return None
+    path = table.files.parts[0].path
+    own = settle(path, table.files.light_curves, task.light_curves).zero_point
+    wanted = bundle.manifest["light_curve"]["zero_point"]
+    if own == wanted:
+        return f"light curves: fluxes of zero point {own:g}, as the model's"
+    return f"light curves: fluxes of zero point {own:g} are scaled to the model's {wanted:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,37 +159,24 @@ class OpenTask:
             summary = run(self.source, self.predictor, self.schema, [sink], progress)
         if isinstance(self.schema, AvroOutput):
             summary.left_out = self.schema.left_out
-        if isinstance(self.source, JoinedSource):
-            summary.n_unmatched = self.source.n_unmatched
+        source = self.source
+        while isinstance(source, JoinedSource):
+            summary.unmatched[source.table.name] = source.n_unmatched
+            source = source.source
         return summary
 
 
-def open_task(
-    task: Task, files: FileSet, joined: FileSet | None = None, *, threads: int = 1
-) -> OpenTask:
-    """Open model, schema and the table to join, if it is not at hand. InputError, ModelError"""
+def open_task(task: Task, files: FileSet, *, threads: int = 1) -> OpenTask:
+    """Open model, schema and the tables to join. InputError, ModelError"""
     bundle = open_bundle(Path(task.model))
     if bundle.digest != task.model_digest:
         raise ModelError(f"{task.model} is another model now: its digest is {bundle.digest}")
-    source: Source = FileSource(files, task.columns, task.batch_size, task.context)
-    if task.join is not None:
-        source = JoinedSource(
-            source,
-            JoinTable(joined, task.join_columns)
-            if joined
-            else _join_table(
-                task.join, task.join_stamps, task.join_columns, tuple(task.names.items())
-            ),
-        )
-    predictor = load_predictor(bundle, min_coverage=task.min_coverage, threads=threads)
+    source: Source = FileSource(
+        files, task.columns, task.batch_size, task.context, task.light_curves
+    )
+    for join in task.joins:
+        source = JoinedSource(source, join.open())
+    predictor = load_predictor(
+        bundle, min_coverage=task.min_coverage, threads=threads, device=task.device
+    )
     return OpenTask(source, predictor, task.output.open(bundle))
-
-
-@lru_cache(maxsize=1)  # a worker reads it once for all its shards
-def _join_table(
-    path: str,
-    stamps: tuple[FileStamp, ...],
-    columns: tuple[str, ...],
-    names: tuple[tuple[str, str], ...],
-) -> JoinTable:
-    return JoinTable(open_files([path], names=dict(names)), columns)

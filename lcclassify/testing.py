@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 
-from lcclassify.batch import Batch
+from lcclassify.batch import BANDS, Batch, LightCurves
 from lcclassify.bundle import Feature, ModelBundle
 from lcclassify.forest import Forest, HierarchicalForest, Tree
 from lcclassify.prediction import Prediction
 from lcclassify.status import Problem
 from lcclassify.taxonomy import Taxonomy
+from lcclassify.transformer import QuantileTable, Settings, Transformer
 
 TOY_FEATURES = ("Amplitude_1", "PPE", "W1-W2", "rb")
 TOY_CLASSES = {"Transient": ("SNIa", "SNII"), "Periodic": ("CEP", "RRL", "EB")}
@@ -104,6 +105,78 @@ def _random_tree(rng: np.random.Generator, n_features: int, n_classes: int, dept
         feature=np.array(feature),
         threshold=np.array(threshold),
         probability=counts / counts.sum(axis=1, keepdims=True),
+    )
+
+
+def make_light_curves(counts: Sequence[int], seed: int = 0) -> LightCurves:
+    """Light curves of so many observations each over two years, in nJy."""
+    rng = np.random.default_rng(seed)
+    offsets = np.cumsum([0, *counts])
+    n = int(offsets[-1])
+    band = rng.integers(0, len(BANDS), n).astype(np.int8)
+    flux, flux_err = rng.normal(300, 400, n), rng.uniform(10, 90, n)
+    return LightCurves(offsets, rng.uniform(60000, 60730, n), band, flux, flux_err, zero_point=31.4)
+
+
+def make_transformer(
+    inputs: Sequence[str] = ("MWEBV", "Amplitude_g", "PPE"),
+    classes: Sequence[str] = ("AGN", "SNIa", "TDE"),
+    *,
+    generation: Literal["A", "B"] = "A",
+    table: Literal["beside", "in front", "none"] = "beside",
+    widths: tuple[int, int] = (12, 8),
+    heads: tuple[int, int] = (3, 2),
+    n_layers: int = 2,
+    n_harmonics: int = 4,
+    n_values: int = 1,
+    seed: int = 0,
+) -> Transformer:
+    """A random transformer; ``widths`` and ``heads`` are those of light curve and table."""
+    rng = np.random.default_rng(seed)
+    tensors: dict[str, np.ndarray] = {}
+
+    def draw(name: str, *shape: int, scale: float = 1.0) -> None:
+        tensors[name] = (scale * rng.normal(size=shape)).astype(np.float32)
+
+    def linear(name: str, n_in: int, n_out: int) -> None:
+        draw(f"{name}.weight", n_out, n_in, scale=n_in**-0.5)
+        draw(f"{name}.bias", n_out, scale=0.1)
+
+    width, table_width = widths if table == "beside" else (widths[0], widths[0])
+    towers = {"light_curve": width} | ({"table": table_width} if table == "beside" else {})
+    draw("modulator.value.weight", len(BANDS), n_values, width, scale=0.003)
+    draw("modulator.value.bias", len(BANDS), width)
+    for part in ("alpha", "beta"):
+        draw(f"modulator.{part}", len(BANDS), 2 * n_harmonics, width, scale=n_harmonics**-0.5)
+    if table != "none":
+        draw("table.weight", len(inputs), table_width)
+        draw("table.bias", len(inputs), table_width)
+    for tower, dim in towers.items():
+        draw(f"{tower}.token", dim)
+        for layer in (f"{tower}.{i}" for i in range(n_layers)):
+            for norm in ("norm1", "norm2"):
+                tensors[f"{layer}.{norm}.weight"] = np.ones(dim, np.float32)
+                draw(f"{layer}.{norm}.bias", dim, scale=0.1)
+            linear(f"{layer}.qkv", dim, 3 * dim)
+            linear(f"{layer}.out", dim, dim)
+            linear(f"{layer}.up", dim, 2 * dim)
+            linear(f"{layer}.down", 2 * dim, dim)
+    dim = sum(towers.values())
+    tensors["head.norm.weight"] = np.ones(dim, np.float32)
+    draw("head.norm.bias", dim, scale=0.1)
+    hidden = 2 if table == "beside" else 0
+    for layer_number in range(hidden):
+        linear(f"head.{layer_number}", dim, dim)
+    linear(f"head.{hidden}", dim, len(classes))
+    landmarks = np.linspace(0, 1, 50)
+    names = tuple(inputs) if table != "none" else ()
+    quantiles = [np.sort(rng.normal(size=50)).round(1) for _ in names]  # some are equal
+    return Transformer(
+        settings=Settings(generation, table, *heads, t_max=1500.0, zero_point=31.4),
+        classes=tuple(classes),
+        tensors=tensors,
+        inputs=names,
+        quantiles=tuple(QuantileTable(each, landmarks) for each in quantiles),
     )
 
 

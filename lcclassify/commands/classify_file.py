@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from lcclassify.commands.fill import fill_folder, fill_result
-from lcclassify.commands.options import MODEL_HELP, ColumnsOpt, Drift, IdOpt, InputsArg, Shards
+from lcclassify.commands.options import (
+    MODEL_HELP,
+    ColumnsOpt,
+    Device,
+    Drift,
+    IdOpt,
+    InputsArg,
+    Shards,
+)
 from lcclassify.commands.report import Reporter
 from lcclassify.urls import without_secrets
 
@@ -38,12 +46,25 @@ def classify_file(
     id_name: IdOpt = None,
     columns: ColumnsOpt = None,
     join: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Another table (header, more features) whose columns are added by object id.",
+            help="Another table (header, more features) whose columns are added by object id; may "
+            "be given again.",
         ),
     ] = None,
+    zero_point: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MAG",
+            help="AB magnitude of flux 1 in light curves: 31.4 for nJy, 27.5 for FLUXCAL. "
+            "Default: what the input's names or schema say.",
+        ),
+    ] = None,
+    magnitudes: Annotated[
+        bool, typer.Option("--magnitudes", help="Light curves are magnitudes: make them fluxes.")
+    ] = False,
+    device: Annotated[Device, typer.Option(help="Where a transformer runs.")] = Device.auto,
     tidy: Annotated[bool, typer.Option("--tidy", help="A row per object and class.")] = False,
     top: Annotated[
         int | None,
@@ -138,12 +159,20 @@ def classify_file(
         raise typer.BadParameter("--json and --to - both want standard output: choose one")
     from lcclassify.guess import guess_model
     from lcclassify.sinks import NESTED, SINKS, is_database, takes_records
+    from lcclassify.sources.curve_forms import LightCurveOptions
     from lcclassify.sources.places import stem
     from lcclassify.store import resolve_model
-    from lcclassify.task import Output, open_table, plan_task
+    from lcclassify.table import open_table
+    from lcclassify.task import Output, flux_note, plan_task
 
-    table = open_table(inputs, id_name, join, columns)
-    bundle = resolve_model(model) if model else guess_model(table.columns)
+    joins = join or []
+    table = open_table(inputs, id_name, joins, columns)
+    has_light_curves = table.files.light_curves is not None
+    bundle = (
+        resolve_model(model)
+        if model
+        else guess_model(table.columns, has_light_curves=has_light_curves)
+    )
     if to is None:
         to = f"{stem(inputs[0])}.{bundle.name}.{'avro' if output_schema else 'parquet'}"
     is_folder = to.endswith("/") or (os.path.isdir(to) and Path(to).suffix not in SINKS)
@@ -165,13 +194,19 @@ def classify_file(
         sid=sid,
     )
     task, receipt = plan_task(
-        table, bundle, output, min_coverage=min_coverage, batch_size=batch_size
+        table,
+        bundle,
+        output,
+        LightCurveOptions(zero_point, magnitudes),
+        device=device,
+        min_coverage=min_coverage,
+        batch_size=batch_size,
     )
     reporter = Reporter(
         bundle=bundle,
         receipt=receipt,
         to=without_secrets(to),
-        join=join,
+        light_curves=flux_note(task, table, bundle),
         on_drift=on_drift,
         guessed=not model,
         dry_run=dry_run,

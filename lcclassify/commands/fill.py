@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from lcclassify.commands.report import Reporter, count_files, progress_bar
 
 if TYPE_CHECKING:
-    from lcclassify.task import Table, Task
+    from lcclassify.table import Table
+    from lcclassify.task import Task
 
 KEPT = "; the files are kept, without a manifest: the same command with --on-drift warn adds it"
 
@@ -19,12 +20,13 @@ def fill_result(
     from lcclassify.sinks import open_sink
     from lcclassify.task import open_task
 
+    n_objects = table.n_objects(task.light_curves is not None)
     sink = open_sink(to, force=force)
-    opened = open_task(task, table.files, table.joined, threads=threads or _n_cores())
+    opened = open_task(task, table.files, threads=threads or _n_cores())
     reporter.tell_plan()
     if reporter.dry_run:
         return
-    with progress_bar(table.files.n_rows, reporter.quiet) as progress, sink:
+    with progress_bar(n_objects, reporter.quiet) as progress, sink:
         summary = opened.run(sink, progress)
         drift = reporter.find_drift(summary)  # refused here, the result is not kept
     reporter.tell_end(summary, drift)
@@ -52,8 +54,9 @@ def fill_folder(
     )
     from lcclassify.task import open_task
 
+    n_objects = table.n_objects(task.light_curves is not None)
     job = plan_job(task, table, suffix)
-    open_task(task, table.files, table.joined)  # what no shard could do is refused at once
+    open_task(task, table.files)  # what no shard could do is refused at once
     reporter.tell_plan()
     if reporter.dry_run:
         return
@@ -66,7 +69,7 @@ def fill_folder(
         if n_done:
             reporter.tell(f"going on: {n_done} of {count_files(n_shards)} are there")
         try:
-            with progress_bar(table.files.n_rows, reporter.quiet) as progress:
+            with progress_bar(n_objects, reporter.quiet) as progress:
                 work(job, missing, folder, workers or _n_cores(), threads, progress)
         except BaseException:
             n_done = n_shards - len(missing_shards(job, folder))

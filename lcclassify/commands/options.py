@@ -10,7 +10,7 @@ InputsArg = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT",
-        help="Parquet, CSV, JSON Lines or Avro files, folders of them, or quoted globs.",
+        help="Parquet, CSV, JSON Lines or Avro files, folders of them, quoted globs, or URLs.",
         show_default=False,
     ),
 ]
@@ -41,6 +41,14 @@ class Drift(StrEnum):
     warn = "warn"
     fail = "fail"
     ignore = "ignore"
+
+
+class Device(StrEnum):
+    """Where a transformer runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
 
 
 class Shards(StrEnum):

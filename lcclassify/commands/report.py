@@ -23,7 +23,7 @@ class Reporter:
     bundle: "ModelBundle"
     receipt: "Receipt"
     to: str  # without passwords
-    join: str | None
+    light_curves: str | None  # in what unit they are and what becomes of it
     on_drift: Drift
     guessed: bool  # the model
     dry_run: bool
@@ -39,6 +39,8 @@ class Reporter:
         """The model, what of its features was found, and what is about to be done."""
         receipt = self.receipt
         parts = [f"{len(receipt.used)} of {len(receipt.columns)} features found"]
+        if not receipt.columns:
+            parts = ["it looks at light curves alone"]
         if receipt.aliased:
             parts.append(f"{len(receipt.aliased)} under another name")
         if receipt.missing:
@@ -46,6 +48,8 @@ class Reporter:
         why = ", the most demanding model that fits the input" if self.guessed else ""
         label = f"{self.bundle.label} ({self.bundle.digest[:12]})"
         self.tell(f"model {label}{why}: {', '.join(parts)}")
+        if self.light_curves is not None:
+            self.tell(self.light_curves)
         if self.dry_run:
             self.tell(f"dry run: would write {self.to}")
 
@@ -79,8 +83,8 @@ class Reporter:
                 f"{summary.n_objects:,} objects{twice if summary.n_repeated else ''} -> "
                 f"{where}{files}"
             )
-        if self.join is not None:
-            self.tell(f"{summary.n_unmatched:,} objects are not in {self.join}")
+        for name, count in summary.unmatched.items():
+            self.tell(f"{count:,} objects are not in {name}")
         for sentence in drift:
             self.tell(f"drift: {sentence}")
         for reason, count in summary.left_out.most_common():
