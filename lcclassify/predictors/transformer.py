@@ -20,6 +20,8 @@ from lcclassify.status import Problem, Status, join_texts
 from lcclassify.transformer import Transformer
 
 TOKENS_PER_PASS = 2048  # what one thread works on at a time, in some 20 MB; slower below 1,000
+PASSES = 4  # that a smaller batch is divided into at most, however many threads there are: the last
+# digits of an answer then do not depend on their number
 OBJECTS_PER_PASS = 4096  # are prepared at a time, so that memory does not grow with the batch
 SELF_TEST_TOLERANCE = 1e-4  # float32 against the golden rows' float64; a wrong network is far off
 
@@ -84,8 +86,7 @@ class TransformerPredictor:
 
     def _match_columns(self, names: tuple[str, ...]) -> Receipt:
         receipt = match_features(self.bundle.features, names)
-        if self.bundle.features:
-            receipt.require(self.min_coverage, self.bundle.label)
+        receipt.require(self.min_coverage, self.bundle.label)
         return receipt
 
     def _matrix(self, features: pa.Table, receipt: Receipt) -> np.ndarray:
@@ -102,7 +103,7 @@ class TransformerPredictor:
         n_other = 1 + (matrix.shape[1] + (settings.table == "beside") if matrix.shape[1] else 0)
         tokens = np.cumsum(seen.counts[order] + n_other)
         n_tokens = int(tokens[-1])
-        size = min(self.tokens_per_pass, -(-n_tokens // self._threads))
+        size = min(self.tokens_per_pass, max(-(-n_tokens // PASSES), self.tokens_per_pass // 2))
         passes = np.split(order, np.flatnonzero(np.diff((tokens - 1) // size)) + 1)
         for rows, probability in zip(
             passes,
