@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from lcclassify.errors import InputError, os_reason
 from lcclassify.features import is_header
 from lcclassify.sources.file import FileSet, open_files
@@ -55,10 +57,10 @@ class Table:
     names: Mapping[str, str]  # what columns of the files were called
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column, once."""
-        names = [*self.files.columns, *(name for one in self.joined for name in one.files.columns)]
-        return tuple(dict.fromkeys(names))
+    def columns(self) -> dict[str, pa.DataType]:
+        """Every column, with the type that it has in the first table that has it."""
+        tables = (self.files, *(one.files for one in self.joined))
+        return {name: kind for table in reversed(tables) for name, kind in table.columns.items()}
 
     def has_observation_rows(self, light_curves: bool) -> bool:
         """Whether rows are observations, if light curves are read."""

@@ -104,14 +104,14 @@ def plan_task(
 
     ``light_curves`` is for models that look at them; others ignore it.
     """
-    receipt = match_features(bundle.features, table.columns)
+    receipt = match_features(bundle.features, list(table.columns))
     receipt.require(min_coverage, bundle.label)
     own = table.files.columns
     wanted = list(receipt.used)
     schema = output.open(bundle)
     context: tuple[str, ...] = ()
     if isinstance(schema, AvroOutput):
-        wanted += schema.columns(table.columns)
+        wanted += schema.columns(list(table.columns))
         context = (*schema.requires, *schema.context)
     task = Task(
         id_name=table.files.id_name,

@@ -14,6 +14,7 @@ from lcclassify.commands.options import (
     Drift,
     IdOpt,
     InputsArg,
+    JoinOpt,
     Shards,
 )
 from lcclassify.commands.report import Reporter
@@ -45,14 +46,7 @@ def classify_file(
     ] = None,
     id_name: IdOpt = None,
     columns: ColumnsOpt = None,
-    join: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Another table (header, more features) whose columns are added by object id; may "
-            "be given again.",
-        ),
-    ] = None,
+    join: JoinOpt = None,
     zero_point: Annotated[
         float | None,
         typer.Option(
@@ -171,7 +165,7 @@ def classify_file(
     bundle = (
         resolve_model(model)
         if model
-        else guess_model(table.columns, has_light_curves=has_light_curves)
+        else guess_model(list(table.columns), has_light_curves=has_light_curves)
     )
     if to is None:
         to = f"{stem(inputs[0])}.{bundle.name}.{'avro' if output_schema else 'parquet'}"

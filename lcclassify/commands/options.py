@@ -28,6 +28,15 @@ ColumnsOpt = Annotated[
         help='TOML file whose table [columns] says which column is what: name = "column".',
     ),
 ]
+JoinOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--join",
+        metavar="FILE",
+        help="Another table (header, more features) whose columns are added by object id; may be "
+        "given again.",
+    ),
+]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 MODEL_HELP = (
     "Name, NAME@VERSION, bundle, or a folder or archive that ALeRCE published. "

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lcclassify.commands.options import MODEL_HELP, ColumnsOpt, IdOpt, InputsArg, JsonOpt
+from lcclassify.commands.options import MODEL_HELP, ColumnsOpt, IdOpt, InputsArg, JoinOpt, JsonOpt
 from lcclassify.output import emit
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lcclassify.schemas.known import Known
+    from lcclassify.sources.curve_forms import CurveForm
 
 
 def validate_schema(
@@ -32,6 +33,7 @@ def validate_schema(
         ),
     ] = None,
     id_name: IdOpt = None,
+    join: JoinOpt = None,
     columns: ColumnsOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
@@ -54,8 +56,8 @@ def validate_schema(
     passed = True
     if model is not None:
         bundle = resolve_model(model)
-        there, id_name = _columns(inputs, id_name, columns)
-        rows = feature_rows(bundle, there, id_name)
+        there, id_name, form = _columns(inputs, id_name, join or [], columns)
+        rows = feature_rows(bundle, there, id_name, form)
         passed = all(row["state"] not in UNMET for row in rows)
         about |= {"model": bundle.label, "satisfied": passed, "id": id_name, "columns": rows}
     matches = match_inputs(inputs, reader)
@@ -95,25 +97,26 @@ def _reader(name: str) -> "Known":
 
 
 def _columns(
-    inputs: list[str], id_name: str | None, mapping: Path | None
-) -> "tuple[Mapping[str, pa.DataType], str | None]":
-    """The columns of data, or those that data of a schema would have; and the id's."""
+    inputs: list[str], id_name: str | None, joins: list[str], mapping: Path | None
+) -> "tuple[Mapping[str, pa.DataType], str | None, CurveForm | None]":
+    """The columns of data, or those that data of a schema would have; the id's; light curves."""
     from lcclassify.errors import InputError
     from lcclassify.schemas.written import AVSC, read_schemas, schema_columns
-    from lcclassify.sources.file import ID_NAMES, open_files
-    from lcclassify.sources.names import check_names, read_names
+    from lcclassify.sources.curve_forms import find_form
+    from lcclassify.sources.file import ID_NAMES
+    from lcclassify.table import open_table
 
     if not any(Path(name).suffix == AVSC for name in inputs):
-        names = read_names(mapping) if mapping else {}
-        files = open_files(inputs, id_name, names=names)
-        if mapping:
-            check_names(mapping, names, files.renamed)
-        return files.columns, files.id_name
+        table = open_table(inputs, id_name, joins, mapping)
+        return table.columns, table.files.id_name, table.files.light_curves
     schemas = [written.schema for written in read_schemas(inputs)]
-    if len(schemas) > 1 or schemas[0] is None or mapping:
-        raise InputError(f"with --model, name one {AVSC} file, without --columns, or data")
+    if len(schemas) > 1 or schemas[0] is None or mapping or joins:
+        raise InputError(
+            f"with --model, name one {AVSC} file, without --columns and --join, or data"
+        )
     try:
         columns = schema_columns(schemas[0])
     except ValueError as error:
         raise InputError(f"{inputs[0]}: {error}") from None
-    return columns, id_name or next((name for name in ID_NAMES if name in columns), None)
+    found = id_name or next((name for name in ID_NAMES if name in columns), None)
+    return columns, found, find_form(columns)

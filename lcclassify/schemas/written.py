@@ -110,8 +110,20 @@ def schema_columns(schema: Type) -> Mapping[str, pa.DataType]:
             inner = [child for branch in branches for child in branch.fields]
             columns |= {c.name: column_kind([b.kind for b in c.type.branches]) for c in inner}
         else:
-            columns[field.name] = column_kind([branch.kind for branch in branches])
+            nested = [kind for branch in branches if (kind := _nested(branch)) is not None]
+            columns[field.name] = nested[0] if nested else column_kind([b.kind for b in branches])
     return columns
+
+
+def _nested(branch: Type) -> pa.DataType | None:
+    """The type of a record, or of an array of them, whose fields light curves may be in."""
+    if branch.kind == "record":
+        kinds = {c.name: column_kind([b.kind for b in c.type.branches]) for c in branch.fields}
+        return pa.struct(kinds)
+    if branch.kind == "array":
+        items = [_nested(item) for item in branch.parts[0].branches if item.kind == "record"]
+        return pa.list_(items[0]) if items else None
+    return None
 
 
 def _schema_text(place: Place) -> bytes | None:

@@ -23,4 +23,4 @@ def band_codes(column: pa.Array) -> np.ndarray:
 def _code(value: object) -> int:
     if isinstance(value, float) and value.is_integer():  # a column of integers that had gaps
         value = int(value)
-    return CODES.get(str(value).strip(), -1)
+    return CODES.get(str(value).rstrip(" "), -1)  # columns of fixed width end in spaces
