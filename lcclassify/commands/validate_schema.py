@@ -119,4 +119,4 @@ def _columns(
     except ValueError as error:
         raise InputError(f"{inputs[0]}: {error}") from None
     found = id_name or next((name for name in ID_NAMES if name in columns), None)
-    return columns, found, find_form(columns)
+    return columns, found, find_form(columns, schemas[0].name)

@@ -50,7 +50,7 @@ def test_a_folder_counts_what_a_single_file_counts(halves, tmp_path, capsys):
         summaries.append(json.loads(out) | {"output": ""})
         assert "50 objects are not in" in err
     assert summaries[0] == summaries[1]
-    counts = {"objects": 600, "repeated_ids": 100, "unmatched": 50}
+    counts = {"objects": 600, "repeated_ids": 100, "unmatched": {f"{halves}/header.pq": 50}}
     assert {key: summaries[0][key] for key in counts} == counts
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert {key: manifest[key] for key in counts} == counts
@@ -68,7 +68,7 @@ def test_another_table_to_join_is_another_job(halves, tmp_path, capsys):
     assert run(*argv, "--join", tmp_path / "header.pq") == 0
     pq.write_table(table.slice(1), tmp_path / "header.pq")
     assert run(*argv, "--join", tmp_path / "header.pq") == 5
-    assert "was made for another job: join_stamps was" in capsys.readouterr().err
+    assert "was made for another job: joins was" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_every_row_arrives_and_is_counted():
         "statuses": {"ok": 4, "invalid_record": 1},
         "classes": {"A": 4},
         "missing": {},
-        "unmatched": 0,
+        "unmatched": {},
         "left_out": {},
     }
     assert seen == [2, 3]

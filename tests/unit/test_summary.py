@@ -35,7 +35,9 @@ def test_parts_together_are_the_whole(rows, cut):
         bad = {
             n: Problem(Status.INVALID_RECORD, "x") for n, (_, broken) in enumerate(rows) if broken
         }
-        counted = Summary(left_out=Counter({"no answer": len(bad)}), n_unmatched=len(rows))
+        counted = Summary(
+            left_out=Counter({"no answer": len(bad)}), unmatched=Counter({"t": len(rows)})
+        )
         counted.add(make_prediction(TREE, [[0.2, 0.8]] * len(rows), bad, [i for i, _ in rows]))
         return counted
 

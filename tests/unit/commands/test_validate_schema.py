@@ -164,7 +164,7 @@ def test_a_model_with_messages_of_a_known_schema(write, model, capsys):
         (["x.avsc", "--read-as", "."], ". is 2 files; --read-as takes the schema of one"),
         (
             ["x.avsc", "t.csv", "--model", "plasticc"],
-            "with --model, name one .avsc file, without --columns, or data",
+            "with --model, name one .avsc file, without --columns and --join, or data",
         ),
         (
             ["map.avsc", "--model", "plasticc"],
