@@ -168,12 +168,13 @@ def test_real_files_are_answered_once_an_object(name, shared, bundles, tmp_path)
 
 
 @pytest.mark.parametrize("schema", ["elasticc-v0_9", "elasticc-v0_9_1"])
-def test_every_message_has_its_record(schema, folder, bundles, tmp_path):
+def test_every_alert_has_its_record(schema, folder, bundles, tmp_path, capsys):
     path = folder / "inputs" / "messages_newest.avro"
     argv = ["--model", bundles / "balto", "--output-schema", schema]
-    main_ok("classify-file", path, *argv, "--to", tmp_path / "a.jsonl", "-q", "--on-drift=ignore")
+    main_ok("classify-file", path, *argv, "--to", tmp_path / "a.jsonl")
+    assert "no record for 1 objects: no alertId" in capsys.readouterr().err  # all forced: no alert
     records = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
-    assert len(records) == N_OBJECTS
+    assert len(records) == N_OBJECTS - 1
     for record in records:
         assert len(record["classifications"]) == 32
         total = sum(each["probability"] for each in record["classifications"])
