@@ -21,7 +21,7 @@ from lcclassify.sources.jsonl import JsonLinesPart
 from lcclassify.sources.long import LongPart, is_long
 from lcclassify.sources.messages import CONTEXT
 from lcclassify.sources.names import rename
-from lcclassify.sources.parquet import ParquetPart
+from lcclassify.sources.parquet import ParquetPart, TablePart
 from lcclassify.sources.part import Part, id_type, read_part
 from lcclassify.sources.places import Place, find_places
 
@@ -109,6 +109,14 @@ def open_files(
         renamed |= _found(late, [wide])
         parts = (rename(wide, late), *(part for part in parts if part not in long))
     return FileSet(parts, id_name, tuple(places), bool(long), renamed)
+
+
+def in_memory(table: pa.Table, id_name: str | None = None) -> FileSet:
+    """A table that is at hand, as files are. InputError if it has no ids."""
+    part = TablePart(table)
+    found = id_name or _find_id([part])
+    id_type(part, found)
+    return FileSet((part,), found)
 
 
 class FileSource:

@@ -1,11 +1,15 @@
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 import lcclassify
 from lcclassify.errors import InputError
+from lcclassify.network_bundle import write_transformer
+from lcclassify.network_check import network_classes
 from lcclassify.store import install
 from lcclassify.testing import TOY_FEATURES as FEATURES
+from lcclassify.testing import make_transformer
 
 TABLE = pa.table({"oid": ["b", "a"]} | {name: [0.5, None] for name in FEATURES})
 
@@ -96,3 +100,59 @@ def test_batches_that_do_not_fit_together_are_refused():
     texts = pa.table({name: ["x", "y"] for name in FEATURES})
     with pytest.raises(InputError, match="column 'Amplitude_1' holds string, not numbers"):
         lcclassify.load("toy").predict(lcclassify.Batch(pa.array(["b", "a"]), "oid", texts))
+
+
+@pytest.fixture
+def network(tmp_path):
+    """A bundle of a small network that looks at light curves and MWEBV."""
+    card = {"name": "net", "version": "1", "licence": "none", "citation": "none"}
+    model = make_transformer(inputs=("MWEBV",), classes=network_classes(19))
+    return str(write_transformer(tmp_path / "net", model, card).path)
+
+
+def test_light_curves_are_rows_or_lists(network):
+    rows = pa.table(
+        {
+            "oid": ["b", "b", "a", "b", "a"],
+            "mjd": [60001.0, 60002.0, 60000.0, 60005.0, 60009.0],
+            "band": ["g", "r", "y", "i", "z"],
+            "FLUXCAL": [10.0, 20.0, 30.0, float("nan"), 50.0],
+            "FLUXCALERR": [1.0, 1.0, 1.0, 1.0, 1.0],
+            "MWEBV": [0.1, 0.1, 0.3, 0.1, 0.3],
+        }
+    )
+    lists = pa.table(
+        {
+            "oid": ["a", "b"],
+            "mjd": [[60009.0, 60000.0], [60001.0, 60005.0, 60002.0]],
+            "band": [["z", "y"], ["g", "i", "r"]],
+            "FLUXCAL": [[50.0, 30.0], [10.0, float("nan"), 20.0]],
+            "FLUXCALERR": [[1.0, 1.0], [1.0, 1.0, 1.0]],
+            "MWEBV": [0.3, 0.1],
+        }
+    )
+    by_rows, by_lists = (lcclassify.classify_table(table, network) for table in (rows, lists))
+    assert by_rows["oid"].to_pylist() == ["b", "a"]
+    assert by_rows["status"].to_pylist() == ["repaired", "repaired"]
+    turned = by_lists.take(pa.array([1, 0]))
+    assert turned.select(["oid", "class", "status", "reason"]).equals(
+        by_rows.select(["oid", "class", "status", "reason"])
+    )
+    np.testing.assert_allclose(
+        turned["probability"].to_numpy(), by_rows["probability"].to_numpy(), rtol=0, atol=1e-6
+    )
+    frame = lcclassify.classify_table(rows.to_pandas(), network)
+    assert frame["class"].tolist() == by_rows["class"].to_pylist()
+
+
+def test_a_flux_without_a_unit_asks_for_one(network):
+    columns = {"oid": ["a"], "mjd": [6e4], "band": ["g"], "flux": [1.0], "MWEBV": [0.1]}
+    with pytest.raises(InputError, match="the table: 'flux' does not say its unit; give --zero-"):
+        lcclassify.classify_table(pa.table(columns), network)
+    result = lcclassify.classify_table(pa.table(columns), network, zero_point=31.4)
+    assert result["status"].to_pylist() == ["ok"]
+
+
+def test_a_model_of_light_curves_needs_some(network):
+    with pytest.raises(InputError, match="the table: no light curves: expected columns of time"):
+        lcclassify.classify_table(pa.table({"oid": ["a"], "MWEBV": [0.1]}), network)
