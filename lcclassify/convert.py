@@ -23,12 +23,18 @@ ALERCE_CARD = {
 
 
 def convert(
-    source: Path, dest: Path, *, name: str | None = None, version: str | None = None
+    source: Path,
+    dest: Path,
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> ModelBundle:
     """Turn a published model into a bundle at ``dest``; nothing is executed.
 
     ``source`` is a folder, an archive or one pickle. ``name`` defaults to the kind of model that
-    the files are, ``version`` to the start of their digest, since the files do not say.
+    the files are, ``version`` to the start of their digest, since the files do not say. ``about``
+    is what else the card says, and what it says otherwise.
     ModelError if they are not a whole, sound model.
     """
     legacy = read_forest(source)
@@ -38,6 +44,7 @@ def convert(
         "version": version or f"sha256-{digest[:12]}",
         "description": f"ALeRCE's forest, read from the {legacy.layout} layout",
         **ALERCE_CARD,
+        **(about or {}),
         "provenance": {
             "source": source.name.encode("utf-8", "replace").decode(),
             "source_digest": digest,
