@@ -31,16 +31,18 @@ def convert(
     name: str | None = None,
     version: str | None = None,
     options: NetworkOptions | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> ModelBundle:
     """Turn a published model into a bundle at ``dest``; nothing is executed.
 
     ``source`` is a folder, an archive, one pickle or a network of torch. ``name`` defaults to the
     kind of model that the files are, ``version`` to the start of their digest, since the files do
-    not say. ``options`` are for networks alone. ModelError if they are not a whole, sound model.
+    not say. ``options`` are for networks alone; ``about`` is what else the card says, and what it
+    says otherwise. ModelError if they are not a whole, sound model.
     """
     options = options or NetworkOptions()
     if is_network(source):
-        return convert_network(source, dest, options, name=name, version=version)
+        return convert_network(source, dest, options, name=name, version=version, about=about)
     if options != NetworkOptions():
         raise ModelError(
             f"{source}: a forest takes no {', '.join(options.given)}; these are for networks"
@@ -52,6 +54,7 @@ def convert(
         "version": version or f"sha256-{digest[:12]}",
         "description": f"ALeRCE's forest, read from the {legacy.layout} layout",
         **ALERCE_CARD,
+        **(about or {}),
         "provenance": {
             "source": source.name.encode("utf-8", "replace").decode(),
             "source_digest": digest,

@@ -1,10 +1,10 @@
 """From published networks to bundles."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lcclassify import __version__
 from lcclassify.bundle import ModelBundle
@@ -63,10 +63,12 @@ def convert_network(
     *,
     name: str | None = None,
     version: str | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> ModelBundle:
     """Turn a published network with its quantiles into a bundle at ``dest``; nothing is executed.
 
-    ModelError if the files are not those of one whole, sound network.
+    ``about`` is what else the card says, and what it says otherwise. ModelError if
+    the files are not those of one whole, sound network.
     """
     with _about(source):
         found = find_network(source, options.quantiles)
@@ -86,6 +88,7 @@ def convert_network(
             "version": version or f"sha256-{digest[:12]}",
             "description": f"ALeRCE's light-curve transformer, generation {network.generation}",
             **ATAT_CARD,
+            **(about or {}),
             "provenance": {
                 "source": source.name.encode("utf-8", "replace").decode(),
                 "source_digest": digest,

@@ -3,6 +3,7 @@
 LcclassifyError
 ├── InputError    3   a file or table that cannot be read, or lacks what the model needs
 ├── ModelError    4   a model that is missing, refused, corrupted or not of the expected kind
+│   └── DownloadError  8   a model that a server or the network did not give; trying again may help
 ├── WorkerError   6   a worker process that died
 ├── DriftError    7   input that does not look like what the model was trained on
 └── OutputError   5   a result that cannot be written
@@ -29,6 +30,12 @@ class ModelError(LcclassifyError):
     """The model is missing, refused, corrupted or not of the expected kind."""
 
     exit_code = 4
+
+
+class DownloadError(ModelError):
+    """A model could not be had from where it lies; trying again may help."""
+
+    exit_code = 8
 
 
 class OutputError(LcclassifyError):

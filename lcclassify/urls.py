@@ -1,6 +1,11 @@
 """URLs in messages."""
 
 
+def is_url(text: str) -> bool:
+    """Whether a text names something by a scheme, not by a path."""
+    return "://" in text
+
+
 def without_secrets(url: str) -> str:
     """A URL without user, password and query, any of which may be secret. A path as it is."""
     scheme, is_url, rest = url.partition("://")

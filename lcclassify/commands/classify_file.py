@@ -8,14 +8,19 @@ import typer
 
 from lcclassify.commands.fill import fill_folder, fill_result
 from lcclassify.commands.options import (
+    MODEL_ENV,
     MODEL_HELP,
     ColumnsOpt,
     Device,
     Drift,
+    FeatureQuantilesOpt,
     IdOpt,
     InputsArg,
     JoinOpt,
+    OfflineOpt,
+    QuantilesOpt,
     Shards,
+    quantile_places,
 )
 from lcclassify.commands.report import Reporter
 from lcclassify.urls import without_secrets
@@ -28,6 +33,7 @@ def classify_file(
         typer.Option(
             "--model",
             "-m",
+            envvar=MODEL_ENV,
             metavar="MODEL",
             help=MODEL_HELP + " Default: the most demanding model whose features are all there.",
         ),
@@ -44,6 +50,9 @@ def classify_file(
             "Default: <input>.<model>.parquet in the current directory.",
         ),
     ] = None,
+    quantiles: QuantilesOpt = None,
+    feature_quantiles: FeatureQuantilesOpt = None,
+    offline: OfflineOpt = False,
     id_name: IdOpt = None,
     columns: ColumnsOpt = None,
     join: JoinOpt = None,
@@ -163,7 +172,9 @@ def classify_file(
     table = open_table(inputs, id_name, joins, columns)
     has_light_curves = table.files.light_curves is not None
     bundle = (
-        resolve_model(model)
+        resolve_model(
+            model, quantiles=quantile_places(quantiles, feature_quantiles), offline=offline
+        )
         if model
         else guess_model(list(table.columns), has_light_curves=has_light_curves)
     )

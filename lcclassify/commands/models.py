@@ -19,7 +19,7 @@ NameArg = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP, show_d
 
 @app.callback()
 def models(context: typer.Context, as_json: JsonOpt = False) -> None:
-    """List the models at hand; show, verify or install one.
+    """List the models at hand; show, verify, install or remove one.
 
     Example: lcclassify models
     """
@@ -101,6 +101,34 @@ def install(
 
     bundle = install_model(source)
     typer.echo(f"{bundle.label} ({bundle.digest[:12]}) -> {bundle.path}", err=True)
+
+
+@app.command()
+def path(name: NameArg) -> None:
+    """Print where a model lies.
+
+    Example: lcclassify models path plasticc
+    """
+    from lcclassify.store import resolve_model
+
+    emit(str(resolve_model(name).path))
+
+
+@app.command()
+def remove(
+    name: Annotated[
+        str, typer.Argument(metavar="MODEL", help="NAME or NAME@VERSION.", show_default=False)
+    ],
+) -> None:
+    """Remove an installed model.
+
+    What lock files say of it stays: fetched again, it has to be the same.
+
+    Example: lcclassify models remove toretto
+    """
+    from lcclassify.store import remove as remove_model
+
+    typer.echo(f"removed {remove_model(name)}", err=True)
 
 
 def _facts(bundle: "ModelBundle") -> dict[str, Any]:

@@ -39,7 +39,7 @@ JoinOpt = Annotated[
 ]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 MODEL_HELP = (
-    "Name, NAME@VERSION, bundle, or a folder or archive that ALeRCE published. "
+    "Name, NAME@VERSION, bundle, or a folder, archive or URL that ALeRCE published. "
     "See 'lcclassify models'."
 )
 
@@ -65,3 +65,36 @@ class Shards(StrEnum):
 
     parquet = "parquet"
     avro = "avro"
+
+
+MODEL_ENV = "MODEL_PATH"
+QuantilesOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--quantiles",
+        metavar="PLACE",
+        envvar=["HEADER_QUANTILES_PATH", "QUANTILES_PATH"],
+        help="Header quantiles of a transformer whose MODEL is one file: folder, file or URL.",
+    ),
+]
+FeatureQuantilesOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--feature-quantiles",
+        metavar="PLACE",
+        envvar="FEATURE_QUANTILES_PATH",
+        help="Feature quantiles likewise.",
+    ),
+]
+OfflineOpt = Annotated[
+    bool,
+    typer.Option(
+        "--offline", envvar="LCCLASSIFY_OFFLINE", help="Take models from the cache; fetch none."
+    ),
+]
+
+
+def quantile_places(header: str | None, features: str | None) -> dict[str, str]:
+    """Where the quantiles of a network are, by the folder that they are published in."""
+    places = {"HeaderNorm1QT": header, "FeatNorm1QT": features}
+    return {folder: place for folder, place in places.items() if place}

@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lcclassify.commands.options import MODEL_HELP, ColumnsOpt, IdOpt, InputsArg, JoinOpt, JsonOpt
+from lcclassify.commands.options import (
+    MODEL_ENV,
+    MODEL_HELP,
+    ColumnsOpt,
+    FeatureQuantilesOpt,
+    IdOpt,
+    InputsArg,
+    JoinOpt,
+    JsonOpt,
+    OfflineOpt,
+    QuantilesOpt,
+    quantile_places,
+)
 from lcclassify.output import emit
 
 if TYPE_CHECKING:
@@ -21,8 +33,13 @@ def validate_schema(
     inputs: InputsArg,
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", metavar="MODEL", help=MODEL_HELP, show_default=False),
+        typer.Option(
+            "--model", "-m", envvar=MODEL_ENV, metavar="MODEL", help=MODEL_HELP, show_default=False
+        ),
     ] = None,
+    quantiles: QuantilesOpt = None,
+    feature_quantiles: FeatureQuantilesOpt = None,
+    offline: OfflineOpt = False,
     read_as: Annotated[
         str | None,
         typer.Option(
@@ -55,7 +72,8 @@ def validate_schema(
     about: dict[str, Any] = {}
     passed = True
     if model is not None:
-        bundle = resolve_model(model)
+        places = quantile_places(quantiles, feature_quantiles)
+        bundle = resolve_model(model, quantiles=places, offline=offline)
         there, id_name, form = _columns(inputs, id_name, join or [], columns)
         rows = feature_rows(bundle, there, id_name, form)
         passed = all(row["state"] not in UNMET for row in rows)

@@ -50,8 +50,10 @@ def test_an_unknown_name_lists_what_is_there():
         resolve_model("balto")
     assert str(error.value) == (
         "there is no model 'balto': no installed or embedded model has that name (there are: "
-        "plasticc@1.0.0) and no file or folder either"
+        "plasticc@1.0.0) and no file or folder either; to fetch it: lcclassify download-model balto"
     )
+    with pytest.raises(ModelError, match="no file or folder either$"):
+        resolve_model("bolto")
 
 
 def test_a_path_is_a_model_too(model):
