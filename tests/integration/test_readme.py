@@ -1,4 +1,4 @@
-"""The README is true: its commands are run, in the order in which they stand."""
+"""README and docs are true: their commands are run, in the order in which they stand."""
 
 import os
 import pickle
@@ -15,6 +15,9 @@ from sklearn.ensemble import RandomForestClassifier
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+PAGES = ("README", "docs/models", "docs/files", "docs/light-curves", "docs/schemas", "docs/speed")
+DOCUMENTS = {page: (ROOT / f"{page}.md").read_text("utf-8") for page in PAGES}
+ALL = "\n".join(DOCUMENTS.values())
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PUBLISHED = {
     "hierarchical_level_RF_model.pkl": ["Periodic", "Stochastic", "Transient"],
@@ -55,16 +58,17 @@ def commands(text):
 
 
 def test_there_are_commands_of_every_kind():
-    run = {command.split()[1] for _, command in commands(README) if command.startswith("lcclass")}
+    run = {command.split()[1] for _, command in commands(ALL) if command.startswith("lcclass")}
     assert {"classify-file", "validate-schema", "convert-model", "models"} <= run
 
 
-def test_every_command_of_the_readme_ends_as_it_says(tmp_path):
+def test_every_command_ends_as_it_says(tmp_path, make_network):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     write_published_forest(tmp_path / "hierarchical_rf_1.0.1")
     write_messages(tmp_path / "messages.avro")
+    make_network(name="balto_published")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    for code, command in commands(README):
+    for code, command in commands(ALL):
         if command.startswith(("make ", "pip ", "git ", "cd ")):
             continue  # a fresh clone and a network: what set-up and CI do
         done = subprocess.run(
@@ -89,7 +93,15 @@ def test_the_table_of_exit_codes_is_the_code(tmp_path):
     assert {error.exit_code for error in errors} <= codes
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "DECISIONS.md"])
+def test_every_page_is_named_in_the_readme_and_is_here():
+    pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    assert pages == set(re.findall(r"\]\((docs/[\w-]+\.md)\)", README))
+    assert pages == {f"{page}.md" for page in PAGES if page.startswith("docs/")}
+
+
+@pytest.mark.parametrize(
+    "name", [*(f"{page}.md" for page in PAGES), "CONTRIBUTING.md", "CHANGELOG.md", "DECISIONS.md"]
+)
 def test_documents_name_files_that_exist(name):
     text = (ROOT / name).read_text("utf-8")
     paths = re.findall(r"`((?:lcclassify|tests|training|benchmarks|examples)/[\w./-]+)`", text)
