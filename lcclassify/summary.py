@@ -94,8 +94,8 @@ def count_repeated(parts: Sequence[np.ndarray]) -> int:
     bounds = [None, *inner, None]
     n_repeated = 0
     for low, high in pairwise(bounds):
-        inside = np.concatenate([_between(part, low, high) for part in parts])
-        n_repeated += len(inside) - len(np.unique(inside))
+        inside = np.sort(np.concatenate([_between(part, low, high) for part in parts]))
+        n_repeated += int(np.count_nonzero(inside[1:] == inside[:-1]))
     return n_repeated
 
 
