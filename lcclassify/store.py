@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 from lcclassify.bundle import FORMAT, ModelBundle, copy_bundle, is_bundle, open_bundle
 from lcclassify.cache import cache_dir
 from lcclassify.errors import LcclassifyError, ModelError, OutputError, os_reason
-from lcclassify.urls import is_url
 
 NETWORKS = (".pt", ".pth", ".ckpt")  # what a published transformer is a file of
 
@@ -56,50 +55,6 @@ def _folders() -> Iterator[tuple[Literal["embedded", "installed"], Path]]:
             for path in sorted(place.iterdir()):
                 if not path.name.startswith(".") and path.is_dir():
                     yield origin, path
-
-
-def resolve_model(
-    name: str, *, quantiles: Mapping[str, str] | None = None, offline: bool = False
-) -> ModelBundle:
-    """The model of a name, of NAME@VERSION, at a path or URL: a bundle or anything convertible.
-
-    A published artefact is converted into the cache, once per content; one at a URL is downloaded
-    first, once, unless ``offline``. ``quantiles`` says where those of a network lie that is one
-    file: folder beside it -> path or URL. ModelError if there is no such model.
-    """
-    if is_url(name) or any(map(is_url, (quantiles or {}).values())):
-        return _from_elsewhere(name, quantiles or {}, offline)
-    models, broken = list_models()
-    named = [model.bundle for model in models if name in (model.bundle.name, model.bundle.label)]
-    if len(named) > 1:
-        raise ModelError(
-            f"{name!r} is ambiguous; name one of {', '.join(bundle.label for bundle in named)}"
-        )
-    if named:
-        return named[0]
-    if name and os.path.exists(name):
-        return open_model(Path(name), quantiles)
-    there = ", ".join(model.bundle.label for model in models) or "none"
-    damaged = f"; cannot be opened: {'; '.join(broken)}" if broken else ""
-    raise ModelError(
-        f"there is no model {name!r}: no installed or embedded model has that name (there are: "
-        f"{there}) and no file or folder either{damaged}{_how_to_get(name)}"
-    )
-
-
-def _how_to_get(name: str) -> str:
-    from lcclassify.download.catalogue import read_catalogue
-
-    known = read_catalogue().find(name)
-    return f"; to fetch it: lcclassify download-model {name}" if known else ""
-
-
-def _from_elsewhere(name: str, quantiles: Mapping[str, str], offline: bool) -> ModelBundle:
-    from lcclassify.download.catalogue import read_catalogue
-    from lcclassify.download.install import How, download
-    from lcclassify.download.wanted import want_url
-
-    return download(want_url(read_catalogue(), name, quantiles), How(offline=offline))
 
 
 def open_model(path: Path, quantiles: Mapping[str, str] | None = None) -> ModelBundle:

@@ -161,10 +161,10 @@ def classify_file(
     if as_json and to == "-":
         raise typer.BadParameter("--json and --to - both want standard output: choose one")
     from lcclassify.guess import guess_model
+    from lcclassify.resolve import resolve_model
     from lcclassify.sinks import NESTED, SINKS, is_database, takes_records
     from lcclassify.sources.curve_forms import LightCurveOptions
     from lcclassify.sources.places import stem
-    from lcclassify.store import resolve_model
     from lcclassify.table import open_table
     from lcclassify.task import Output, flux_note, plan_task
 

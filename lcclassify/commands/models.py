@@ -53,7 +53,7 @@ def show(name: NameArg, as_json: JsonOpt = False) -> None:
 
     Example: lcclassify models show plasticc
     """
-    from lcclassify.store import resolve_model
+    from lcclassify.resolve import resolve_model
 
     bundle = resolve_model(name)
     if as_json:
@@ -74,7 +74,7 @@ def verify(name: NameArg) -> None:
     """
     from lcclassify.bundle import verify_bundle
     from lcclassify.predictors import load_predictor
-    from lcclassify.store import resolve_model
+    from lcclassify.resolve import resolve_model
 
     bundle = resolve_model(name)
     n_files = verify_bundle(bundle.path)
@@ -109,7 +109,7 @@ def path(name: NameArg) -> None:
 
     Example: lcclassify models path plasticc
     """
-    from lcclassify.store import resolve_model
+    from lcclassify.resolve import resolve_model
 
     emit(str(resolve_model(name).path))
 

@@ -64,9 +64,9 @@ def validate_schema(
     Example: lcclassify validate-schema messages.avro --read-as new.avsc
     """
     from lcclassify.commands import schema_report as report
+    from lcclassify.resolve import resolve_model
     from lcclassify.schemas.known import match_inputs
     from lcclassify.schemas.needs import UNMET, feature_rows
-    from lcclassify.store import resolve_model
 
     reader = _reader(read_as) if read_as is not None else None
     about: dict[str, Any] = {}

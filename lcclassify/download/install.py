@@ -184,7 +184,7 @@ def _insist(how: How, what: str, digest: str) -> None:
 def _install(wanted: Wanted, files: Sequence[Come], staging: Staging) -> ModelBundle:
     """Convert what came, let it pass its own golden rows, and put it where its name finds it."""
     from lcclassify.convert import convert
-    from lcclassify.predictors import load_predictor
+    from lcclassify.predictors.families import open_predictor
 
     source = staging.whole if len(files) > 1 else staging.file(files[0].name)
     first = files[0].url  # at the top of the model's folder
@@ -203,7 +203,7 @@ def _install(wanted: Wanted, files: Sequence[Come], staging: Staging) -> ModelBu
         raise ModelError(
             f"what was downloaded for {wanted.asked} cannot be used, and was deleted: {reason}"
         ) from None
-    load_predictor(made)  # what came stays if this fails: a package may be missing
+    open_predictor(made)  # what came stays if this fails: a package may be missing
     path = installed_dir() / made.label
     there = sound_model(path)
     if there is None:

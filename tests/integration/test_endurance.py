@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lcclassify.store import resolve_model
+from lcclassify.resolve import resolve_model
 
 COMMAND = [sys.executable, "-m", "lcclassify", "classify-file", "--model", "plasticc", "--quiet"]
 CHUNK = 50_000

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from lcclassify.cli import main
-from lcclassify.predictors import FAMILIES
 
 MODELS = {  # what is asked for -> folder on the server, golden folder, number of files
     "balto": ("pipeline/elasticc/balto_classifier_lc_header/4.0.0", "balto", 65),
@@ -60,7 +59,6 @@ def test_every_file_is_found_where_alerce_has_it(name, catalogue, capsys):
     assert f"{MODELS[name][2]} files" in err
 
 
-@pytest.mark.skipif("transformer" not in FAMILIES, reason="no engine for transformers yet")
 @pytest.mark.parametrize("name", MODELS)
 def test_a_downloaded_transformer_answers_as_the_reference(name, catalogue, shared, tmp_path):
     golden = shared / "golden" / "transformers"

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lcclassify.cli import main
-from lcclassify.store import resolve_model
+from lcclassify.resolve import resolve_model
 
 COMMAND = [sys.executable, "-m", "lcclassify", "classify-file"]
 

@@ -5,7 +5,8 @@ import pytest
 from lcclassify.bundle import open_bundle
 from lcclassify.errors import InputError, ModelError
 from lcclassify.guess import guess_model
-from lcclassify.store import install, list_models, resolve_model
+from lcclassify.resolve import resolve_model
+from lcclassify.store import install, list_models
 from lcclassify.testing import TOY_FEATURES as FEATURES
 
 

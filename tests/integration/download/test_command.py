@@ -3,7 +3,7 @@
 from lcclassify.cache import cache_dir
 from lcclassify.download.install import download
 from lcclassify.errors import DownloadError
-from lcclassify.store import resolve_model
+from lcclassify.resolve import resolve_model
 
 TOP = "hierarchical_level_RF_model.pkl"
 

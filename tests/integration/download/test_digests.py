@@ -11,7 +11,8 @@ from lcclassify.download.catalogue import read_catalogue
 from lcclassify.download.install import download
 from lcclassify.download.wanted import want_entry, want_label
 from lcclassify.errors import ModelError
-from lcclassify.store import remove, resolve_model
+from lcclassify.resolve import resolve_model
+from lcclassify.store import remove
 
 TOP = "hierarchical_level_RF_model.pkl"
 

@@ -15,7 +15,7 @@ from lcclassify.cache import cache_dir
 from lcclassify.download.install import at_hand, download
 from lcclassify.download.wanted import want_label, want_url
 from lcclassify.errors import DownloadError, ModelError
-from lcclassify.store import resolve_model
+from lcclassify.resolve import resolve_model
 
 TOP = "hierarchical_level_RF_model.pkl"
 

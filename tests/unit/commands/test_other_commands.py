@@ -10,7 +10,8 @@ import typer.main
 
 import lcclassify
 from lcclassify.cli import app, main
-from lcclassify.store import install, resolve_model
+from lcclassify.resolve import resolve_model
+from lcclassify.store import install
 
 DOUBLE = {"type": "double"}
 

@@ -8,7 +8,8 @@ from lcclassify.commands.options import quantile_places
 from lcclassify.download.catalogue import read_catalogue
 from lcclassify.download.wanted import want_url
 from lcclassify.errors import ModelError
-from lcclassify.store import _side_by_side, resolve_model
+from lcclassify.resolve import resolve_model
+from lcclassify.store import _side_by_side
 
 
 @pytest.fixture
