@@ -39,8 +39,19 @@ class Job:
         """In words, what another job has otherwise."""
         mine, its = _asked(self), _asked(other)
         for key in mine:
-            if mine[key] != its[key]:
-                yield f"{key} was {its[key]!r:.80} and is {mine[key]!r:.80}"
+            yield from _changes(key, its[key], mine[key])
+
+
+def _changes(key: str, old: Any, new: Any) -> Iterator[str]:
+    """What differs, as deep as names go and the first of a list: a long value is cut."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        for name in old:
+            yield from _changes(f"{key}.{name}", old[name], new[name])
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and old != new:
+        before, now = next(pair for pair in zip(old, new, strict=True) if pair[0] != pair[1])
+        yield f"{key} was {before!r:.200} and is {now!r:.200}"
+    elif old != new:
+        yield f"{key} was {old!r:.200} and is {new!r:.200}"
 
 
 def _asked(job: Job) -> dict[str, Any]:
@@ -146,10 +157,19 @@ def summarize(job: Job, folder: Path) -> Summary:
     """The counts of all shards together."""
     parts = (read_counts(folder, shard) for shard in job.shards)
     if is_finished(folder):
-        n_repeated = json.loads((folder / MANIFEST).read_text("utf-8"))["repeated_ids"]
+        n_repeated = _told_repeated(folder / MANIFEST)
     else:
         n_repeated = count_repeated([read_ids(folder, shard) for shard in job.shards])
     return Summary.of(parts, n_repeated)
+
+
+def _told_repeated(manifest: Path) -> int:
+    try:
+        return int(json.loads(manifest.read_text("utf-8"))["repeated_ids"])
+    except OSError as error:
+        raise OutputError(f"cannot read {manifest}: {os_reason(error)}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(f"{manifest} is damaged: {error!r}; remove the folder") from None
 
 
 def finish(job: Job, folder: Path, summary: Summary) -> None:

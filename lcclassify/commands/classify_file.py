@@ -158,6 +158,13 @@ def classify_file(
         raise typer.BadParameter("--hierarchy adds columns, --tidy has rows: choose one")
     if output_schema and (tidy or top or hierarchy):
         raise typer.BadParameter("--output-schema fixes the columns: no --tidy, --top, --hierarchy")
+    if (classifier_name or classifier_version) and not output_schema:
+        raise typer.BadParameter(
+            "--classifier-name and --classifier-version are for a published schema: add "
+            "--output-schema"
+        )
+    if (scribe_ids or sid is not None) and output_schema != "scribe-per-class":
+        raise typer.BadParameter("--scribe-ids and --sid are for --output-schema scribe-per-class")
     if as_json and to == "-":
         raise typer.BadParameter("--json and --to - both want standard output: choose one")
     from lcclassify.guess import guess_model
@@ -181,6 +188,8 @@ def classify_file(
     if to is None:
         to = f"{stem(inputs[0])}.{bundle.name}.{'avro' if output_schema else 'parquet'}"
     is_folder = to.endswith("/") or (os.path.isdir(to) and Path(to).suffix not in SINKS)
+    if shards and not is_folder:
+        raise typer.BadParameter(f"--shards is for a folder: end its name with /, not as {to}")
     if output_schema and not is_folder and not takes_records(to):
         choice = ", ".join(["a folder", *NESTED])
         raise typer.BadParameter(f"--output-schema writes to one of {choice}, not to {to}")

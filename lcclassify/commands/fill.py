@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lcclassify.commands.report import Reporter, count_files, progress_bar
+from lcclassify.errors import OutputError
 
 if TYPE_CHECKING:
     from lcclassify.table import Table
@@ -22,6 +23,7 @@ def fill_result(
 
     n_objects = table.n_objects(task.light_curves is not None)
     sink = open_sink(to, force=force)
+    _check_not_read(table, to)
     opened = open_task(task, table.files, threads=threads or _n_cores())
     reporter.tell_plan()
     if reporter.dry_run:
@@ -30,6 +32,13 @@ def fill_result(
         summary = opened.run(sink, progress)
         drift = reporter.find_drift(summary)  # refused here, the result is not kept
     reporter.tell_end(summary, drift)
+
+
+def _check_not_read(table: "Table", to: str) -> None:
+    """OutputError if the result would replace what it is made from."""
+    places = [*table.files.places, *(place for one in table.joined for place in one.files.places)]
+    if os.path.isfile(to) and any(os.path.samefile(p.path, to) for p in places if p.is_here):
+        raise OutputError(f"{to} is an input, which no result replaces; choose another name")
 
 
 def fill_folder(

@@ -25,7 +25,7 @@ ColumnsOpt = Annotated[
     typer.Option(
         "--columns",
         metavar="FILE",
-        help='TOML file whose table [columns] says which column is what: name = "column".',
+        help=r'TOML file whose table \[columns] says which column is what: name = "column".',
     ),
 ]
 JoinOpt = Annotated[

@@ -132,7 +132,9 @@ def _payloads(commands: Iterator[dict[str, Any]]) -> pa.Table:
 
 def _per_class_output(options: OutputOptions) -> AvroOutput:
     if options.sid is None or options.scribe_ids is None:
-        raise InputError("scribe-per-class needs a survey's sid and a table of ids of classes")
+        raise InputError(
+            "scribe-per-class needs a survey's sid (--sid) and a table of ids (--scribe-ids)"
+        )
     if not _is_int(options.version, 16):
         raise InputError(
             f"scribe-per-class needs a version that is a small integer, not {options.version!r}"

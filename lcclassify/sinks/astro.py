@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lcclassify.errors import OutputError
+from lcclassify.sinks.records import signed
 
 try:
     from astropy.io.votable.exceptions import VOWarning
@@ -40,7 +41,8 @@ class VoTableFormat:
 
     def _save(self, table: pa.Table) -> None:
         # Texts as objects: astropy cuts those of a fixed length that have letters beyond UCS-2. If
-        # there are none, it cannot tell what they are.
+        # there are none, it cannot tell what they are. Of unsigned integers VOTable has but bytes.
+        table = signed(table)
         columns = {
             name: _texts(column) if _is_text(column) and len(column) else _masked(column)
             for name, column in zip(table.column_names, table.columns, strict=True)

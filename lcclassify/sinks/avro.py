@@ -10,7 +10,7 @@ from fastavro.write import Writer
 
 from lcclassify.errors import OutputError
 from lcclassify.schemas.avro import SCHEMA_KEY
-from lcclassify.sinks.records import records
+from lcclassify.sinks.records import records, signed
 
 KINDS = (
     (pa.types.is_boolean, "boolean"),
@@ -46,7 +46,7 @@ class AvroFormat:
 
     def write(self, table: pa.Table, /) -> None:
         """Append records."""
-        for record in records(table):
+        for record in records(signed(table)):
             self._writer.write(record)
 
     def close(self, *, keep: bool = True) -> None:

@@ -6,6 +6,23 @@ from typing import Any
 
 import pyarrow as pa
 
+from lcclassify.errors import OutputError
+
+
+def signed(table: pa.Table) -> pa.Table:
+    """A table whose unsigned integers are int64. OutputError for one of 2**63 or more."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_unsigned_integer(field.type):
+            try:
+                column = table[place].cast(pa.int64())
+            except pa.ArrowInvalid:
+                raise OutputError(
+                    f"column {field.name!r} has integers of 2**63 or more, which do not fit into "
+                    "64 bits with a sign; write Parquet, CSV or JSON Lines"
+                ) from None
+            table = table.set_column(place, field.with_type(pa.int64()), column)
+    return table
+
 
 def records(table: pa.Table) -> list[dict[str, Any]]:
     """Rows as plain values, where a map is a dict: at any depth."""

@@ -22,6 +22,10 @@ class JoinTable:
     def __init__(self, name: str, table: FileSet, columns: Sequence[str]) -> None:
         self.name = name
         batches = list(FileSource(table, columns))
+        bad = sum(len(batch.problems) for batch in batches)
+        if bad:
+            problem = next(p for batch in batches for p in batch.problems.values())
+            raise InputError(f"{table.parts[0].path}: {bad} bad rows, the first: {problem.reason}")
         ids = pa.chunked_array([_text(batch.object_id) for batch in batches]).combine_chunks()
         hashes = text_hashes(ids)
         self._order = np.argsort(hashes)
@@ -31,10 +35,6 @@ class JoinTable:
                 f"{table.parts[0].path}: {n_repeated} ids are there more than once; a table to "
                 "join has one row per object"
             )
-        bad = sum(len(batch.problems) for batch in batches)
-        if bad:
-            problem = next(p for batch in batches for p in batch.problems.values())
-            raise InputError(f"{table.parts[0].path}: {bad} bad rows, the first: {problem.reason}")
         self._ids = ids
         self.features = pa.concat_tables([batch.features for batch in batches]).combine_chunks()
 

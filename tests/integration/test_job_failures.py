@@ -151,6 +151,16 @@ def test_no_worker_outlives_a_run_that_was_killed(night, whole, tmp_path):
     assert content(out) == whole
 
 
+def test_a_damaged_manifest_is_told(night, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert go_on(night, out) == 0
+    (out / "manifest.json").write_text("[]")
+    assert go_on(night, out) == 5
+    error = capsys.readouterr().err
+    assert error.startswith(f"lcclassify: {out}/manifest.json is damaged: ")
+    assert error.endswith("; remove the folder\n")
+
+
 def test_damaged_counts_are_told(night, whole, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()

@@ -100,7 +100,7 @@ def test_finished_work_is_not_done_again(night, whole, capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--top", "2"], "output was"),
+        (["--top", "2"], "output.top was None and is 2. "),
         (["--batch-size", "100"], "batch_size was 5000 and is 100"),
     ],
 )

@@ -151,6 +151,38 @@ def test_an_error_is_one_line_and_a_code(folder, capsys, argv, code, message):
     assert sorted(path.name for path in folder.iterdir()) == ["features.parquet"]
 
 
+@pytest.mark.parametrize("name", ["features.parquet", "link.parquet", "more.parquet"])
+def test_no_result_replaces_what_is_read(folder, capsys, name):
+    (folder / "link.parquet").symlink_to("features.parquet")
+    pq.write_table(pa.table({"oid": ["ZTF1"], "z": [0.5]}), "more.parquet")
+    before = (folder / name).read_bytes()
+    argv = ["features.parquet", "--join", "more.parquet", "--to", name, "--force"]
+    assert run("classify-file", *argv) == 5
+    text = f"lcclassify: {name} is an input, which no result replaces; choose another name\n"
+    assert capsys.readouterr().err == text
+    assert (folder / name).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["--classifier-name", "mine"], "--classifier-name and"),
+        (["--classifier-version", "2"], "--classifier-name and"),
+        (["--sid", "0"], "--scribe-ids and --sid are for"),
+        (["--scribe-ids", "x.csv", "--output-schema", "scribe"], "--scribe-ids and --sid are for"),
+        (["--shards", "avro"], "--shards is for a folder"),
+    ],
+)
+def test_an_option_that_nobody_would_look_at_is_refused(folder, capsys, argv, text):
+    assert run("classify-file", "features.parquet", *argv) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_the_help_names_the_table_of_columns(capsys):
+    assert run("classify-file", "--help") == 0
+    assert "[columns]" in capsys.readouterr().out
+
+
 def test_an_existing_result_is_replaced_only_by_force(folder, capsys):
     assert run("classify-file", "features.parquet") == 0
     assert run("classify-file", "features.parquet") == 5

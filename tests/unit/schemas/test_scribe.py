@@ -150,7 +150,11 @@ def test_per_class_writes_the_heads_that_have_ids(tmp_path):
 @pytest.mark.parametrize(
     ("options", "table", "text"),
     [
-        ({"sid": None}, IDS, "scribe-per-class needs a survey's sid and a table of ids of classes"),
+        (
+            {"sid": None},
+            IDS,
+            "scribe-per-class needs a survey's sid (--sid) and a table of ids (--scribe-ids)",
+        ),
         (
             {"classifier_version": "1.0"},
             IDS,

@@ -53,6 +53,11 @@ def test_letters_beyond_16_bits_stay_whole(path):
     assert Table.read(save(path, table))["oid"].tolist() == ["😀" * 30, "x"]
 
 
+def test_unsigned_ids_are_written(path):
+    table = pa.table({"diaObjectId": pa.array([1, 2**63 - 1], pa.uint64())})
+    assert Table.read(save(path, table))["diaObjectId"].tolist() == [1, 2**63 - 1]
+
+
 def test_integer_ids_stay_exact(path):
     table = pa.table({"diaObjectId": [2**62, 2**62 + 1]})
     assert Table.read(save(path, table))["diaObjectId"].tolist() == [2**62, 2**62 + 1]

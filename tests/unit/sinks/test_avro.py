@@ -47,6 +47,13 @@ class TestAvro(SinkContract):
         return read(tmp_path / "out.avro")[0]
 
 
+def test_an_id_beyond_63_bits_is_told(tmp_path):
+    with pytest.raises(OutputError, match="has integers of 2\\*\\*63 or more"):  # noqa: SIM117
+        with open_sink(str(tmp_path / "out.avro")) as sink:
+            sink.write(pa.table({"oid": pa.array([2**64 - 1], pa.uint64())}))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_header_has_the_tables_schema_and_its_provenance(tmp_path):
     path = tmp_path / "out.avro"
     with open_sink(str(path)) as sink:

@@ -1,6 +1,10 @@
-import pyarrow as pa
+import re
 
-from lcclassify.sinks.records import records
+import pyarrow as pa
+import pytest
+
+from lcclassify.errors import OutputError
+from lcclassify.sinks.records import records, signed
 
 
 def test_records_are_plain_values_at_every_depth():
@@ -22,3 +26,20 @@ def test_records_are_plain_values_at_every_depth():
     assert records(table.slice(1)) == rows[1:]
     assert records(pa.concat_tables([table.slice(2), table.slice(0, 1)])) == [rows[2], rows[0]]
     assert records(table.slice(0, 0)) == []
+
+
+@pytest.mark.parametrize("kind", [pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()])
+def test_unsigned_integers_become_signed(kind):
+    table = pa.table({"diaObjectId": pa.array([200, None], kind), "x": [1.5, 2.5]})
+    assert signed(table).schema.types == [pa.int64(), pa.float64()]
+    assert signed(table).to_pylist() == table.to_pylist()
+
+
+def test_an_integer_beyond_63_bits_is_not_rounded():
+    table = pa.table({"diaObjectId": pa.array([2**63 - 1, 2**63], pa.uint64())})
+    text = (
+        "column 'diaObjectId' has integers of 2**63 or more, which do not fit into 64 bits with a "
+        "sign; write Parquet, CSV or JSON Lines"
+    )
+    with pytest.raises(OutputError, match=f"^{re.escape(text)}$"):
+        signed(table)

@@ -50,6 +50,11 @@ def test_a_bad_row_in_the_joined_table_is_refused(tmp_path):
         JoinTable("t", files, ["MWEBV"])
 
 
+def test_rows_without_an_id_are_told_as_such(tmp_path):
+    with pytest.raises(InputError, match="2 bad rows, the first: the object has no id"):
+        JoinTable("t", table(tmp_path / "t.parquet", [None, "a", None], [1, 2, 3]), ["MWEBV"])
+
+
 def test_an_empty_table_has_no_object(tmp_path):
     none = pa.array([], pa.string()), pa.array([], pa.float64())
     rows = JoinTable("t", table(tmp_path / "t.parquet", *none), ["MWEBV"]).rows(
