@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal, NamedTuple
 
 from lcclassify.bundle import FORMAT, ModelBundle, copy_bundle, is_bundle, open_bundle
@@ -67,8 +67,10 @@ def resolve_model(
     first, once, unless ``offline``. ``quantiles`` says where those of a network lie that is one
     file: folder beside it -> path or URL. ModelError if there is no such model.
     """
-    if is_url(name) or any(map(is_url, (quantiles or {}).values())):
-        return _from_elsewhere(name, quantiles or {}, offline)
+    # The environment may name quantiles for all runs: other models bring their own, or none.
+    apart = quantiles if quantiles and PurePath(name.partition("?")[0]).suffix in NETWORKS else {}
+    if is_url(name) or any(map(is_url, apart.values())):
+        return _from_elsewhere(name, apart, offline)
     models, broken = list_models()
     named = [model.bundle for model in models if name in (model.bundle.name, model.bundle.label)]
     if len(named) > 1:
