@@ -10,6 +10,13 @@ from lcclassify.errors import InputError
 from lcclassify.status import Problem
 
 BANDS = ("u", "g", "r", "i", "z", "Y")  # of the Rubin Observatory, from short to long wavelengths
+MAX_ZERO_POINT = 100.0  # of either sign: 31.4 is nJy, -56.1 is W/m2/Hz; 770 is beyond float64
+ZERO_POINTS = f"expected an AB magnitude within {-MAX_ZERO_POINT:g} and {MAX_ZERO_POINT:g}"
+
+
+def is_zero_point(value: float) -> bool:
+    """Whether fluxes can be of this zero point; those of NaN cannot."""
+    return abs(value) <= MAX_ZERO_POINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,11 @@ class LightCurves:
     zero_point: float  # AB magnitude of flux 1, as the reader was told: 31.4 for nJy
 
     def __post_init__(self) -> None:
-        """InputError if the columns are not of the same observations."""
+        """InputError if the columns are not of the same observations, or of no known unit."""
+        if not is_zero_point(self.zero_point):
+            raise InputError(f"{self.zero_point} is no zero point of fluxes: {ZERO_POINTS}")
+        if self.offsets[0] != 0 or (np.diff(self.offsets) < 0).any():
+            raise InputError("offsets of light curves start at 0 and never fall")
         lengths = {len(self.mjd), len(self.band), len(self.flux), len(self.flux_err)}
         if lengths != {int(self.offsets[-1])}:
             raise InputError(f"columns of {sorted(lengths)} values, not {self.offsets[-1]}")

@@ -200,7 +200,7 @@ def _check_names(
 ) -> None:
     """Refuse names that cannot be told apart, printed, or part of a path. ValueError."""
     for label in (name, version):
-        if not _is_name(label) or str(label)[0] in ".-" or set(str(label)) & set("/\\@"):
+        if not is_model_name(label):
             raise ValueError(f"{label!r} cannot be the name or version of a model")
     names = [feature.name for feature in features]
     spellings = [spelling for feature in features for spelling in feature.accepts]
@@ -222,6 +222,11 @@ def _check_shares(shares: Mapping[str, float] | None, taxonomy: Taxonomy) -> Non
         raise ValueError("class_shares are not of the classes of the tree")
     if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 0.01:
         raise ValueError("class_shares do not sum to 1")
+
+
+def is_model_name(value: object) -> bool:
+    """Whether it can be the name or version of a model: told apart, printed, part of a path."""
+    return _is_name(value) and str(value)[0] not in ".-" and not set(str(value)) & set("/\\@")
 
 
 def _is_name(value: object) -> bool:

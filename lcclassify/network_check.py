@@ -10,6 +10,7 @@ from typing import get_args
 
 import numpy as np
 
+from lcclassify.batch import ZERO_POINTS, is_zero_point
 from lcclassify.errors import ModelError
 from lcclassify.shapes import (
     ShapeError,
@@ -79,9 +80,10 @@ def check_network(transformer: Transformer) -> dict[str, int]:
     _check_heads("light-curve", settings.heads, sizes["D"])
     if settings.table == "beside":
         _check_heads("tabular", settings.table_heads, sizes["Dt"])
-    for name, value in (("T_max", settings.t_max), ("zero point", settings.zero_point)):
-        if not math.isfinite(value) or (name == "T_max" and value <= 0):
-            raise ModelError(f"the {name} is {value!r}")
+    if not math.isfinite(settings.t_max) or settings.t_max <= 0:
+        raise ModelError(f"the T_max is {settings.t_max!r}")
+    if not is_zero_point(settings.zero_point):
+        raise ModelError(f"the zero point is {settings.zero_point!r}: {ZERO_POINTS}")
     _check_count("classes", len(transformer.classes), sizes["C"])
     _check_count("tabular inputs", len(transformer.inputs), sizes.get("F", 0))
     _check_count("quantile tables", len(transformer.quantiles), sizes.get("F", 0))

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from lcclassify.bundle import ModelBundle
 from lcclassify.errors import ModelError
-from lcclassify.store import list_models, open_model
+from lcclassify.store import NETWORKS, list_models, open_model
 from lcclassify.urls import is_url
 
 
@@ -19,8 +19,10 @@ def resolve_model(
     first, once, unless ``offline``. ``quantiles`` says where those of a network lie that is one
     file: folder beside it -> path or URL. ModelError if there is no such model.
     """
-    if is_url(name) or any(map(is_url, (quantiles or {}).values())):
-        return _from_elsewhere(name, quantiles or {}, offline)
+    # The environment may name quantiles for all runs: other models bring their own, or none.
+    apart = quantiles if quantiles and PurePath(name.partition("?")[0]).suffix in NETWORKS else {}
+    if is_url(name) or any(map(is_url, apart.values())):
+        return _from_elsewhere(name, apart, offline)
     models, broken = list_models()
     named = [model.bundle for model in models if name in (model.bundle.name, model.bundle.label)]
     if len(named) > 1:

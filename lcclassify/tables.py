@@ -40,6 +40,7 @@ def classify_table(
     predictor = load_predictor(chosen, min_coverage=min_coverage)
     used = match_features(predictor.bundle.features, names).used
     options = LightCurveOptions(zero_point, magnitudes)
+    options.require_use(predictor.bundle.needs_light_curves, predictor.bundle.label)
     source = FileSource(
         files, used, light_curves=options if predictor.bundle.needs_light_curves else None
     )

@@ -102,8 +102,9 @@ def plan_task(
 ) -> tuple[Task, Receipt]:
     """What has to be read and done, and what of the model's features was found. InputError
 
-    ``light_curves`` is for models that look at them; others ignore it.
+    ``light_curves`` is for models that look at them; others refuse it.
     """
+    light_curves.require_use(bundle.needs_light_curves, bundle.label)
     receipt = match_features(bundle.features, list(table.columns))
     receipt.require(min_coverage, bundle.label)
     own = table.files.columns

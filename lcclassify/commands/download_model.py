@@ -1,5 +1,6 @@
 """lcclassify download-model."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -76,8 +77,10 @@ def download_model(
 
     Example: lcclassify download-model toretto
     """
+    if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise typer.BadParameter("--sha256 takes 64 hexadecimal digits")
     from lcclassify.download.catalogue import read_catalogue
-    from lcclassify.download.install import How, at_hand, download, look
+    from lcclassify.download.install import How, at_hand, download, look, write_lock
     from lcclassify.download.remote import Patience
 
     known = read_catalogue(catalogue)
@@ -85,6 +88,8 @@ def download_model(
     patience = Patience(timeout_s=timeout, retries=retries, connections=connections)
     how = How(patience, lock=lock, sha256=sha256, keep=keep, offline=offline)
     if there := at_hand(wanted, how):
+        if not dry_run:
+            write_lock(wanted, how, there)
         if not quiet:
             came = there.manifest["download"]
             about = f"{there.label} ({there.digest[:12]}) is there, from {came['url']}"

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from lcclassify.bundle import is_model_name
 from lcclassify.errors import ModelError, os_reason
 
 DIGEST_LENGTHS = {"sha256": 64, "md5": 32}
@@ -117,9 +118,19 @@ def _entry(table: Mapping[str, Any], known: Catalogue, cards: Mapping[str, Any])
     addresses = []
     for source in table["sources"]:
         urls = [source["url"]] if isinstance(source["url"], str) else source["url"]
+        for url in urls:
+            urlsplit(url)  # ValueError if it is none
         address = known.address(urls, source.get("layout", ""))
         specs = tuple(facts.get(file.name, file) for file in address.files)
         addresses.append(Address(address.urls, specs, address.layout))
+    named = {spec.name for address in addresses for spec in address.files}
+    if strange := sorted(facts.keys() - named):  # a digest that nothing would be compared with
+        raise ValueError(f"{strange} are in no source of {table['name']}")
+    for part in (table["name"], table["version"]):
+        if not is_model_name(part):
+            raise ValueError(f"{part!r} cannot be the name or version of a model")
+    if not addresses:
+        raise ValueError(f"{table['name']} has no sources")
     return Entry(
         name=table["name"],
         version=table["version"],

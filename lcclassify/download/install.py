@@ -79,11 +79,19 @@ def at_hand(wanted: Wanted, how: How) -> ModelBundle | None:
     fetch_anew = wanted.is_elsewhere and not how.offline  # to compare, or it is not known at all
     if not came["url"].startswith(wanted.urls) and (fetch_anew or digest not in known):
         return None
+    if how.keep and not how.offline and not originals(digest).exists():  # fetched for their sake
+        return None
     _insist(how, wanted.asked, digest)
     for lock, first in zip(how.locks, known, strict=True):
         if first and first != digest:
             lock.refuse(f"the installed {bundle.label}", digest, first)
     return bundle
+
+
+def write_lock(wanted: Wanted, how: How, bundle: ModelBundle) -> None:
+    """Let the lock file know a model that is ``at_hand``, as if it came only now. OutputError"""
+    if how.lock:
+        LockFile(how.lock).record_earlier(wanted.asked, _came(bundle)["sha256"], user_lock())
 
 
 def look(wanted: Wanted, how: How) -> list[Found]:
@@ -99,14 +107,17 @@ def download(wanted: Wanted, how: How, talk: Talk = SILENT) -> ModelBundle:
     it cannot be had, OutputError if it cannot be written, ModelError if it is not what it must be.
     """
     if there := at_hand(wanted, how):
+        write_lock(wanted, how, there)
         return there
     if how.offline and not wanted.is_local:
         raise DownloadError(
             f"{wanted.asked} is not in {cache_dir()}, and --offline keeps from fetching it"
         )
     with _alone(wanted, talk):
-        there = at_hand(wanted, how)
-        return there or _download(wanted, how, talk)
+        if there := at_hand(wanted, how):
+            write_lock(wanted, how, there)
+            return there
+        return _download(wanted, how, talk)
 
 
 def _download(wanted: Wanted, how: How, talk: Talk) -> ModelBundle:
@@ -199,7 +210,7 @@ def _install(wanted: Wanted, files: Sequence[Come], staging: Staging) -> ModelBu
         raise
     except LcclassifyError as error:
         shutil.rmtree(staging.folder, ignore_errors=True)
-        reason = str(error).replace(str(source), place)
+        reason = str(error).replace(str(source), place.rstrip("/"))
         raise ModelError(
             f"what was downloaded for {wanted.asked} cannot be used, and was deleted: {reason}"
         ) from None

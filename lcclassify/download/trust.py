@@ -102,19 +102,25 @@ class LockFile:
 
     def record(self, asked: str, files: Sequence[Come]) -> None:
         """Write down what was found first. OutputError"""
+        facts = {
+            file.name: {"url": file.url, "size": file.size, "sha256": file.sha256}
+            for file in sorted(files, key=lambda file: file.name)
+        }
+        self._add(asked, {"sha256": set_digest(files), "files": facts})
+
+    def record_earlier(self, asked: str, digest: str, earlier: "LockFile") -> None:
+        """Write down, unless it is, a set that came before, its files as known then. OutputError"""
+        if self.digest(asked) is None:
+            self._add(asked, earlier._read().get(asked) or {"sha256": digest, "files": {}})
+
+    def _add(self, asked: str, record: Mapping[str, Any]) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with only_one(str(self.path.resolve())):
                 records = self._read()
                 if asked in records:
                     return
-                records[asked] = {
-                    "sha256": set_digest(files),
-                    "files": {
-                        file.name: {"url": file.url, "size": file.size, "sha256": file.sha256}
-                        for file in sorted(files, key=lambda file: file.name)
-                    },
-                }
+                records[asked] = record
                 temporary = self.path.with_name(f"{self.path.name}.new")
                 temporary.write_text(tomli_w.dumps(dict(sorted(records.items()))), "utf-8")
                 temporary.replace(self.path)

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
+from lcclassify.bundle import is_model_name
 from lcclassify.download.catalogue import Address, Catalogue, Entry, file_name
 from lcclassify.errors import ModelError
 from lcclassify.urls import is_url, without_secrets
@@ -71,6 +73,8 @@ def want_label(catalogue: Catalogue, label: str, urls: Sequence[str]) -> Wanted:
     name, _, version = (entry.label if entry else label).partition("@")
     if not name or not version:
         raise ModelError(f"{label!r} is not in the catalogue; with --url, name it NAME@VERSION")
+    if wrong := [part for part in (name, version) if not is_model_name(part)]:
+        raise ModelError(f"{wrong[0]!r} cannot be the name or version of a model")
     addresses = _addresses(catalogue, urls)
     if entry:  # what is known of the files stays known, wherever they come from
         facts = {spec.name: spec for address in entry.addresses for spec in address.files}
@@ -103,8 +107,12 @@ def want_url(
 
 
 def to_url(place: str) -> str:
-    """A path as a URL, with "/" at its end if it is a folder. ModelError if there is nothing."""
+    """A path as a URL, with "/" at its end if it is a folder. ModelError if it is neither."""
     if is_url(place):
+        try:
+            urlsplit(place)
+        except ValueError:  # whose text may hold what is secret
+            raise ModelError(f"{without_secrets(place)} is no URL") from None
         return place
     if not os.path.exists(place):
         raise ModelError(f"{place} is no model: there is no such file or folder")

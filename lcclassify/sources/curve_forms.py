@@ -14,6 +14,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from lcclassify.batch import ZERO_POINTS, is_zero_point
 from lcclassify.errors import InputError
 from lcclassify.sources.columns import is_number, is_text
 
@@ -31,6 +32,12 @@ class LightCurveOptions:
 
     zero_point: float | None = None  # AB magnitude of flux 1; None: as names or schema declare it
     magnitudes: bool = False  # convert magnitudes to flux
+
+    def require_use(self, needs_light_curves: bool, label: str) -> None:
+        """InputError if something is said of light curves that a model does not look at."""
+        if not needs_light_curves and self != LightCurveOptions():
+            name = "--magnitudes" if self.magnitudes else "--zero-point"
+            raise InputError(f"{label} looks at no light curves: there is nothing for {name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +88,10 @@ def observed_names() -> frozenset[str]:
 def settle(path: object, form: CurveForm | None, options: LightCurveOptions) -> CurveForm:
     """The form of a table's light curves, of a known zero point.
 
-    InputError if there are none, if it is not known, or if magnitudes come unasked for.
+    InputError if there are none, if it is not known or none, or if magnitudes come unasked for.
     """
+    if options.zero_point is not None and not is_zero_point(options.zero_point):
+        raise InputError(f"--zero-point {options.zero_point:g}: {ZERO_POINTS}")
     if form is None:
         raise InputError(
             f"{path}: no light curves: expected columns of time, band and flux ({_known_names()}), "

@@ -83,6 +83,16 @@ def test_options_that_make_no_sense_are_refused(options):
         lcclassify.classify_table(TABLE, "toy", **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [({"zero_point": 31.4}, "--zero-point"), ({"magnitudes": True}, "--magnitudes")],
+)
+def test_a_forest_takes_no_options_of_light_curves(options, name):
+    with pytest.raises(InputError) as error:
+        lcclassify.classify_table(TABLE, "toy", **options)
+    assert str(error.value) == (f"toy@1.0 looks at no light curves: there is nothing for {name}")
+
+
 def test_frames_whose_columns_cannot_be_told_apart_are_refused():
     frame = TABLE.to_pandas()
     for odd in (pd.concat([frame, frame], axis=1), frame.set_index("oid", drop=False), frame["rb"]):

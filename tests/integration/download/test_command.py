@@ -1,5 +1,7 @@
 """What a user of the command line sees."""
 
+import pytest
+
 from lcclassify.cache import cache_dir
 from lcclassify.download.install import download
 from lcclassify.errors import DownloadError
@@ -79,3 +81,40 @@ def test_a_damaged_model_can_be_removed_or_is_fetched_again(url, run, wanted, ho
     (bundle.path / "forest0_nodes.npy").write_bytes(b"")
     assert run("download-model", "ztf", "--url", url, "-q") == 0
     assert run("models", "verify", "ztf") == 0
+
+
+def test_files_are_kept_of_a_model_that_was_installed_without_them(url, run, forest, site):
+    for options in ((), ("--keep",)):
+        assert run("download-model", "ztf", "--url", url, "-q", *options) == 0
+    (kept,) = (cache_dir() / "originals").iterdir()
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == forest
+    n_asked = len(site.asked)
+    assert run("download-model", "ztf", "--url", url, "-q", "--keep") == 0
+    assert len(site.asked) == n_asked
+
+
+def test_a_digest_that_is_none_is_wrong_usage(run, capsys, url, site):
+    assert run("download-model", "ztf", "--url", url, "--sha256", "abc") == 2
+    assert "--sha256 takes 64 hexadecimal digits" in capsys.readouterr().err
+    assert site.asked == []
+
+
+@pytest.mark.parametrize(("label", "part"), [("../x@1", "../x"), ("a@.1", ".1"), ("a@1@2", "1@2")])
+def test_a_name_that_cannot_be_one_is_told_before_anything_is_fetched(
+    run, capsys, url, site, label, part
+):
+    assert run("download-model", label, "--url", url) == 4
+    message = f"lcclassify: '{part}' cannot be the name or version of a model\n"
+    assert capsys.readouterr().err == message
+    assert site.asked == []
+
+
+def test_what_cannot_be_used_is_named_by_its_address(run, capsys, site, forest):
+    url = site.put("x", forest | {TOP: b"no pickle"})
+    assert run("download-model", "ztf", "--url", url) == 4
+    assert f"{url}{TOP}: " in capsys.readouterr().err
+
+
+def test_an_address_that_is_none_shows_no_secret(run, capsys):
+    assert run("download-model", "http://me:secret@[::1/m.pt?key=secret") == 4
+    assert capsys.readouterr().err == "lcclassify: http://[::1/m.pt is no URL\n"

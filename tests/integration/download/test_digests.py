@@ -8,7 +8,7 @@ import pytest
 
 from lcclassify.cache import cache_dir
 from lcclassify.download.catalogue import read_catalogue
-from lcclassify.download.install import download
+from lcclassify.download.install import download, user_lock
 from lcclassify.download.wanted import want_entry, want_label
 from lcclassify.errors import ModelError
 from lcclassify.resolve import resolve_model
@@ -111,6 +111,27 @@ def test_a_lock_file_holds_elsewhere(
     with pytest.raises(ModelError, match=f"{lock} says "):
         download(wanted, dataclasses.replace(how, lock=lock))
     assert nothing_is_left()
+
+
+@pytest.mark.parametrize("is_remembered", [True, False])
+def test_a_lock_file_is_written_for_a_model_that_is_installed(
+    wanted, how, site, url, run, tmp_path, is_remembered
+):
+    bundle = download(wanted, how)
+    first = user_lock().path.read_text()
+    if not is_remembered:
+        user_lock().path.unlink()
+    lock = tmp_path / "models.lock.toml"
+    n_asked = len(site.asked)
+    assert run("download-model", "ztf", "--url", url, "--lock", lock, "--dry-run") == 0
+    assert not lock.exists()
+    assert run("download-model", "ztf", "--url", url, "--lock", lock) == 0
+    assert tomllib.loads(lock.read_text())["ztf@1.0.1"] == (
+        tomllib.loads(first)["ztf@1.0.1"]
+        if is_remembered
+        else {"sha256": bundle.manifest["download"]["sha256"], "files": {}}
+    )
+    assert len(site.asked) == n_asked
 
 
 def test_an_installed_model_that_a_lock_file_does_not_know_is_refused(wanted, how, tmp_path):

@@ -92,6 +92,21 @@ def test_the_bucket_behind_an_address_is_a_mirror(known):
             "ValueError(\"size of x: '5'\")",
         ),
         ('[[model]]\nname="a"\nversion="1"\nsources=[{url="x", layout="y"}]', "KeyError('y')"),
+        (
+            '[[model]]\nname="a"\nversion="1"\nsources=[{url="https://h/x.gz"}]\n'
+            'files={"y.gz"={sha256="01234567"}}',
+            "ValueError(\"['y.gz'] are in no source of a\")",
+        ),
+        ('[[model]]\nname="a"\nversion="1"\nsources=[]', "ValueError('a has no sources')"),
+        ('[[model]]\nname="a"\nversion="1"\nsources=[{url="http://[::1/x"}]', "Invalid IPv6 URL"),
+        (
+            '[[model]]\nname="../a"\nversion="1"\nsources=[{url="https://h/x"}]',
+            "ValueError(\"'../a' cannot be the name or version of a model\")",
+        ),
+        (
+            '[[model]]\nname="a"\nversion=1\nsources=[{url="https://h/x"}]',
+            "ValueError('1 cannot be the name or version of a model')",
+        ),
     ],
 )
 def test_a_catalogue_that_is_none_is_one_sentence(tmp_path, text, reason):

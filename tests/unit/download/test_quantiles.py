@@ -48,6 +48,12 @@ def test_quantiles_of_a_forest_are_not_looked_at(model):
     assert resolve_model(str(model.path), quantiles={"HeaderNorm1QT": "nowhere"}).name == "toy"
 
 
+def test_quantiles_at_a_url_concern_models_of_one_file_alone(model):
+    for name in (str(model.path), "plasticc"):
+        there = resolve_model(name, quantiles={"HeaderNorm1QT": "https://h/q/"}, offline=True)
+        assert there.name == ("plasticc" if name == "plasticc" else "toy")
+
+
 def test_urls_of_a_network_and_its_quantiles_are_one_model():
     places = quantile_places("https://h/q/HeaderNorm1QT/", "https://h/q/FeatNorm1QT/")
     wanted = want_url(read_catalogue(), "https://h/m/EncoderFeat.pt", places)

@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from lcclassify.batch import LightCurves
+from lcclassify.errors import InputError
 from lcclassify.predictors.light_curves import cut, sequences
 from lcclassify.testing import make_light_curves
 
@@ -78,3 +82,21 @@ def test_objects_without_observations_have_a_place():
 def test_cut_takes_whole_light_curves():
     part = cut(make_light_curves([3, 0, 4, 2]), slice(1, 3))
     assert (part.offsets.tolist(), len(part.mjd)) == ([0, 0, 4], 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            {"zero_point": float("nan")},
+            "nan is no zero point of fluxes: expected an AB magnitude within -100 and 100",
+        ),
+        ({"zero_point": 770.0}, "770.0 is no zero point of fluxes: expected an AB magnitude"),
+        ({"offsets": np.array([1, 3])}, "offsets of light curves start at 0 and never fall"),
+        ({"offsets": np.array([0, 5, 3])}, "offsets of light curves start at 0 and never fall"),
+    ],
+)
+def test_light_curves_that_are_none_are_refused(change, reason):
+    with pytest.raises(InputError) as error:
+        replace(curve([60000] * 3, [1] * 3), **change)
+    assert str(error.value).startswith(reason)

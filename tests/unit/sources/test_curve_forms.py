@@ -127,6 +127,16 @@ def test_magnitudes_become_fluxes_in_nanojansky_unless_told_otherwise():
             "a.csv: 'FLUXCAL' is a flux: there is nothing for --magnitudes",
         ),
         (
+            long("mjd", "band", "flux"),
+            {"zero_point": float("nan")},
+            "--zero-point nan: expected an AB magnitude within -100 and 100",
+        ),
+        (
+            long("mjd", "band", "flux"),
+            {"zero_point": -1e6},
+            "--zero-point -1e+06: expected an AB magnitude within -100 and 100",
+        ),
+        (
             long("mjd", "band"),
             {},
             "a.csv: no light curves: expected columns of time, band and flux (mjd, MJD, "
