@@ -7,10 +7,12 @@ whole, by renaming. A shard's bytes depend on nothing but the job.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from lcclassify import __version__
 from lcclassify.errors import OutputError, os_reason
@@ -21,6 +23,7 @@ from lcclassify.task import Task
 from lcclassify.workers import call_all
 
 JOB, MANIFEST = "job.json", "manifest.json"
+LOCK = ".lock"
 PARTIAL = ".part-*"  # what killed writers leave
 WITHOUT_MEANING = ("model",)  # where it lies; its digest tells what it is
 
@@ -147,10 +150,11 @@ def work(
             progress(read_counts(folder, shard)["objects"])
     threads = threads or max(1, n_workers // max(1, len(missing)))
     calls = [(job.task, shard, str(folder), threads) for shard in missing]
-    try:
-        call_all(classify_shard, calls, n_workers, lambda counts: progress(counts["objects"]))
-    finally:
-        _remove(folder, PARTIAL)
+    with _alone(folder):
+        try:
+            call_all(classify_shard, calls, n_workers, lambda counts: progress(counts["objects"]))
+        finally:
+            _remove(folder, PARTIAL)
 
 
 def summarize(job: Job, folder: Path) -> Summary:
@@ -183,6 +187,24 @@ def finish(job: Job, folder: Path, summary: Summary) -> None:
         raise OutputError(f"cannot write {folder}: {os_reason(error)}") from None
     _remove(folder, "part-*.ids")
     _remove(folder, PARTIAL)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; a killed one keeps nobody out. OutputError"""
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OutputError(f"another run is working on {folder}; wait until it has ended") from None
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {os_reason(error)}") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / LOCK).unlink()
+        lock.release()
 
 
 def _remove(folder: Path, pattern: str) -> None:

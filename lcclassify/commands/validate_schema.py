@@ -63,6 +63,8 @@ def validate_schema(
 
     Example: lcclassify validate-schema messages.avro --read-as new.avsc
     """
+    if model is None and (join or columns):
+        raise typer.BadParameter("--join and --columns say what a model reads: name one by --model")
     from lcclassify.commands import schema_report as report
     from lcclassify.resolve import resolve_model
     from lcclassify.schemas.known import match_inputs

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 
 from lcclassify.cli import main
 from lcclassify.resolve import resolve_model
@@ -170,3 +171,17 @@ def test_damaged_counts_are_told(night, whole, tmp_path, capsys):
     assert go_on(night, out) == 5
     error = capsys.readouterr().err
     assert error.startswith(f"lcclassify: {out}/part-00001.json is damaged: ")
+
+
+def test_two_runs_on_one_folder_do_not_disturb_each_other(night, whole, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert go_on(night, out) == 0
+    (out / "manifest.json").unlink()
+    for counts in out.glob("part-*.json"):
+        counts.unlink()
+    with FileLock(out / ".lock"):  # as the other run holds it
+        assert go_on(night, out) == 5
+        err = capsys.readouterr().err
+        assert f"another run is working on {out}; wait until it has ended" in err
+    assert go_on(night, out) == 0
+    assert content(out) == whole

@@ -86,7 +86,9 @@ def test_a_result_for_other_names_is_another_job(folder, capsys):
     text = (folder / "names.toml").read_text().replace("quality", "period")
     (folder / "names.toml").write_text(text)
     assert run(*argv, "--columns", "names.toml") == 5
-    assert "results was made for another job: names was" in capsys.readouterr().err
+    assert (
+        "results was made for another job: names.rb was 'quality' and is" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(
