@@ -9,7 +9,6 @@ the targets were not made.
 import argparse
 import os
 import pickle
-import platform
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from time import perf_counter
 import numba
 import numpy as np
 import sklearn
+from machine import machine
 from sklearn.ensemble import RandomForestClassifier
 
 from lcclassify.forest import Forest, Tree
@@ -151,20 +151,12 @@ def first_call(cache: Path) -> float:
     return float(subprocess.run(code, env=environment, check=True, capture_output=True).stdout)
 
 
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((row.split(": ")[1] for row in lines if row.startswith("model name")), "unknown")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="50 trees a forest, fewer repeats")
     quick = parser.parse_args().quick
     n_trees, n_repeats = (50, 3) if quick else (500, 5)
-    print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()},", end=" ")
+    print(f"{machine()},", end=" ")
     print(f"scikit-learn {sklearn.__version__}, numpy {np.__version__}, numba {numba.__version__}")
 
     models = [fit(n_classes, n_trees) for n_classes in N_CLASSES]

@@ -15,7 +15,6 @@ two operations per multiplication of the matrix products that the answer needs
 
 import argparse
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from time import perf_counter
 import numpy as np
 import pyarrow as pa
 import torch
+from machine import machine
 from padded_network import PaddedNetwork, padded
 
 from lcclassify.batch import BANDS, Batch
@@ -178,14 +178,6 @@ def peak_memory(n_objects: int, n_inputs: int) -> None:
     print(f"{n_objects:>8} objects: {after:.0f} MB, of which predict took {after - before:.0f}")
 
 
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((row.split(": ")[1] for row in lines if row.startswith("model name")), "unknown")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the repeats")
@@ -196,7 +188,7 @@ def main() -> None:
     if options.memory:
         peak_memory(options.memory, n_inputs)
         return
-    print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()},", end=" ")
+    print(f"{machine()},", end=" ")
     print(f"torch {torch.__version__}, numpy {np.__version__}, {n_inputs} tabular inputs")
     model = published_sizes(n_inputs)
     for threads in sorted({1, os.cpu_count() or 1}):

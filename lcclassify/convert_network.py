@@ -1,7 +1,6 @@
 """From published networks to bundles."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 from lcclassify import __version__
 from lcclassify.bundle import ModelBundle
 from lcclassify.errors import ModelError, os_reason
+from lcclassify.legacy.border import concerning
 from lcclassify.legacy.network_files import (
     NetworkFiles,
     files_digests,
@@ -70,15 +70,15 @@ def convert_network(
     ``about`` is what else the card says, and what it says otherwise. ModelError if
     the files are not those of one whole, sound network.
     """
-    with _about(source):
+    with concerning(source):
         found = find_network(source, options.quantiles)
         digests, digest = files_digests(found), network_digest(found)
     network = _read(found)
     tensors = network.tensors
     n_inputs = len(tensors["table.weight"]) if "table.weight" in tensors else 0
-    with _about(source):
+    with concerning(source):
         inputs, quantiles, versions = read_inputs(found, n_inputs)
-    with _about(found.model):
+    with concerning(found.model):
         settings, assumed = _settings(network, options)
         last = f"head.{2 if settings.table == 'beside' else 0}.bias"
         classes = network_classes(len(tensors[last]))
@@ -102,7 +102,7 @@ def convert_network(
 
 
 def _read(found: NetworkFiles) -> Network:
-    with _about(found.model):
+    with concerning(found.model):
         try:
             if found.model.stat().st_size > MAX_TORCH_BYTES:
                 raise RefusedError(f"it is larger than {MAX_TORCH_BYTES} bytes")
@@ -136,14 +136,3 @@ def _settings(network: Network, options: NetworkOptions) -> tuple[Settings, list
         zero_point=options.zero_point,
     )
     return settings, assumed
-
-
-@contextmanager
-def _about(subject: Path) -> Iterator[None]:
-    """Turn a refusal into the user's error, with the path that it is about."""
-    try:
-        yield
-    except RefusedError as refusal:
-        raise ModelError(f"{subject}: {refusal}") from None
-    except ModelError as error:
-        raise ModelError(f"{subject}: {error}") from None

@@ -1,14 +1,14 @@
 """read_forest: a folder, an archive or a file of pickles in, a checked HierarchicalForest out."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from lcclassify.errors import ModelError
 from lcclassify.forest import Forest, HierarchicalForest
+from lcclassify.legacy.border import concerning
 from lcclassify.legacy.classes import check_children, check_leaves, check_top
 from lcclassify.legacy.forests import FOREST_NAMES, to_forest
 from lcclassify.legacy.layouts import Layout, choose_layout
@@ -42,7 +42,7 @@ def read_forest(source: Path) -> LegacyForest:
     and sound, with the file, the tree and the node concerned. The trees stay in the bytes of the
     files, which are held in memory, and become arrays only when they are asked for.
     """
-    with _about(source):
+    with concerning(source):
         opened = open_source(source)
     files = _Files(source, opened)
     layout = files.layout()
@@ -63,7 +63,7 @@ def read_forest(source: Path) -> LegacyForest:
 
     root = read("", layout.top)
     children = {node: read(node, name) for node, name in layout.children.items()}
-    with _about(source):
+    with concerning(source):
         check_leaves(layout.survey, [part.classes for part in (children or {"": root}).values()])
     features = tuple(dict.fromkeys(name for names in lists.values() for name in names))
     forest = HierarchicalForest(root, children)
@@ -83,7 +83,7 @@ def _legacy(layout: Layout, files: "_Files", whole: Whole) -> LegacyForest:
 
 def source_digest(source: Path) -> str:
     """SHA-256 that identifies a source's bytes, found without parsing any. ModelError if unfit."""
-    with _about(source):
+    with concerning(source):
         if is_network(source):
             return network_digest(find_network(source))
         return source_files_digest(source)
@@ -113,19 +113,10 @@ class _Files:
     ) -> Value:
         """What ``interpret`` makes of one pickle and its size in bytes."""
         place = self.opened.place(name)
-        with _about(place):
+        with concerning(place):
             data = self.opened.read(name)
             self.digests[place.name] = hashlib.sha256(data).hexdigest()
             return interpret(read_pickle(data, allowed), len(data))
-
-
-@contextmanager
-def _about(subject: Path) -> Iterator[None]:
-    """Turn a RefusedError into the user's error, with the path that it is about."""
-    try:
-        yield
-    except RefusedError as refusal:
-        raise ModelError(f"{subject}: {refusal}") from None
 
 
 def _lists(value: object, layout: Layout) -> dict[str, Names]:
