@@ -96,8 +96,11 @@ def open_table(
     joined = []
     for path in joins:
         own = open_files([path], names=names)
-        also = {f"features.{name}": name for name in own.columns if name in there}
-        given = {name: column for name, column in also.items() if is_header(column)}
+        given = {
+            f"features.{name}": names[name] if name in own.renamed else name
+            for name in own.columns
+            if name in there and is_header(name)
+        }
         if given:
             own = open_files([path], own.id_name, names=names | given)
         there.update(own.columns)

@@ -42,3 +42,17 @@ def test_a_column_that_no_table_has_is_named(tables):
     joins = [str(tables / "header.parquet")]
     with pytest.raises(InputError, match=r"names\.toml: the input has no column extinction"):
         open_table([str(tables / "objects.parquet")], None, joins, names)
+
+
+def test_a_feature_keeps_its_own_name_when_columns_are_renamed(tables):
+    for name in ("header", "features"):
+        table = pq.read_table(tables / f"{name}.parquet")
+        columns = ["dust" if column == "mwebv" else column for column in table.column_names]
+        pq.write_table(table.rename_columns(columns), tables / f"{name}.parquet")
+    names = tables / "names.toml"
+    names.write_text('[columns]\nmwebv = "dust"\n')
+    joins = [str(tables / "header.parquet"), str(tables / "features.parquet")]
+    table = open_table([str(tables / "objects.parquet")], None, joins, names)
+    header, features = table.joins(["mwebv", "features.mwebv"])
+    assert header.open().features["mwebv"].to_pylist() == [0.2, 0.1]
+    assert features.open().features["features.mwebv"].to_pylist() == [7.0, 8.0]
