@@ -17,9 +17,7 @@ from lcclassify.errors import InputError, ModelError
 from lcclassify.features import input_spellings
 from lcclassify.network_check import check_network, tensor_shapes
 from lcclassify.selftest_network import GoldenRows, golden_rows
-from lcclassify.transformer import QuantileTable, Settings, Transformer
-
-MISSING = -9999.0  # what a tabular input without a value is
+from lcclassify.transformer import MISSING, QuantileTable, Settings, Transformer
 
 
 def write_transformer(dest: Path, transformer: Transformer, card: Mapping[str, Any]) -> ModelBundle:

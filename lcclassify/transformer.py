@@ -35,6 +35,9 @@ Table = Literal["beside", "in front", "none"]  # the tabular inputs: in a transf
 # as first tokens of the light curve, or not at all
 
 
+MISSING = -9999.0  # what a tabular input without a value is, in training as well
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the tensors do not tell."""

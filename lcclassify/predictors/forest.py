@@ -4,7 +4,6 @@ import math
 from functools import lru_cache
 
 import numpy as np
-import pyarrow as pa
 
 from lcclassify.batch import Batch
 from lcclassify.bundle import ModelBundle
@@ -12,6 +11,7 @@ from lcclassify.errors import InputError, ModelError
 from lcclassify.features import Receipt, match_features, some_of
 from lcclassify.prediction import Prediction
 from lcclassify.predictors import packed
+from lcclassify.predictors.matrix import feature_matrix
 from lcclassify.status import Problem, Status
 
 # What a manifest may say on missing values, and the limit that ``packed.keys`` then takes.
@@ -72,26 +72,6 @@ class ForestPredictor:
                 f"model {self.bundle.path}: its forests do not give the answers it was published "
                 "with; the model or this installation is damaged"
             )
-
-
-def feature_matrix(table: pa.Table, receipt: Receipt) -> np.ndarray:
-    """The features in the model's order, null and absent as NaN. (N, D) float64, C-contiguous"""
-    columns = [
-        pa.nulls(table.num_rows, pa.float64()) if name is None else _float64(table, name)
-        for name in receipt.columns.values()
-    ]
-    batch = pa.record_batch(columns, names=list(receipt.columns))
-    return np.ascontiguousarray(batch.to_tensor(null_to_nan=True).to_numpy())
-
-
-def _float64(table: pa.Table, name: str) -> pa.Array:
-    array = table[name].combine_chunks()
-    if pa.types.is_float64(array.type):
-        return array
-    try:
-        return array.cast(pa.float64(), safe=False)
-    except pa.ArrowException as error:
-        raise InputError(f"column {name!r} holds {array.type}, not numbers: {error}") from None
 
 
 def _zero_above(bundle: ModelBundle) -> float:

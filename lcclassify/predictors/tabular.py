@@ -4,9 +4,8 @@ import numpy as np
 import torch
 
 from lcclassify.features import header_columns
-from lcclassify.transformer import QuantileTable
+from lcclassify.transformer import MISSING, QuantileTable
 
-MISSING = -9999.0  # stood for a missing value when the quantiles were taken
 EDGE = 1e-7  # values this close to the ends of a table count as its ends, as in scikit-learn
 SHARES = (EDGE - np.spacing(1), 1 - (EDGE - np.spacing(1)))  # what no deviate goes beyond
 

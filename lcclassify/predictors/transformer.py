@@ -12,8 +12,8 @@ from lcclassify.bundle import ModelBundle
 from lcclassify.errors import InputError, ModelError
 from lcclassify.features import Receipt, match_features
 from lcclassify.prediction import Prediction
-from lcclassify.predictors.forest import feature_matrix
 from lcclassify.predictors.light_curves import Sequences, cut, sequences
+from lcclassify.predictors.matrix import feature_matrix
 from lcclassify.predictors.network import Network, Observations
 from lcclassify.predictors.tabular import QuantileTransform, fill_missing
 from lcclassify.status import Problem, Status, join_texts
@@ -52,7 +52,6 @@ class TransformerPredictor:
         self._match = lru_cache(maxsize=8)(self._match_columns)
         # A pass is one thread's work from end to end: faster than threads that share each matrix
         # product, and the number of threads of whoever calls us stays what it was.
-        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1))
 
     def predict(self, batch: Batch, /) -> Prediction:

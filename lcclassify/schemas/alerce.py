@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from lcclassify.features import Receipt
 from lcclassify.prediction import Prediction
-from lcclassify.predictors.forest import feature_matrix
+from lcclassify.predictors.matrix import feature_matrix
 from lcclassify.schemas.avro import (
     AvroOutput,
     OutputOptions,

@@ -1,9 +1,6 @@
 """Files in an S3 that runs here for the tests."""
 
 import socket
-import subprocess
-import sys
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -34,24 +31,6 @@ def free_port():
 
 
 @pytest.fixture(scope="module")
-def address():
-    """Host and port of a server."""
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            for _ in range(300):
-                try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            yield f"127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-@pytest.fixture(scope="module")
 def local(tmp_path_factory):
     """The same files on this machine."""
     folder = tmp_path_factory.mktemp("local")
@@ -68,17 +47,17 @@ def local(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def bucket(address, local):
+def bucket(object_store, local):
     """Turns user, key and bucket into a URL; the default bucket has the local files."""
     options = {"access_key": "k", "secret_key": "s", "region": "us-east-1"}
     there = fs.S3FileSystem(
-        endpoint_override=f"http://{address}", allow_bucket_creation=True, **options
+        endpoint_override=f"http://{object_store}", allow_bucket_creation=True, **options
     )
     there.create_dir("data")
     fs.copy_files(str(local), "data/x", destination_filesystem=there)
 
     def url(key, bucket="data", user="k:secret@"):
-        query = f"scheme=http&endpoint_override={address}&region=us-east-1"
+        query = f"scheme=http&endpoint_override={object_store}&region=us-east-1"
         return f"s3://{user}{bucket}/{key}?{query}"
 
     return url

@@ -1,10 +1,5 @@
 """Models in an S3 that runs here for the tests."""
 
-import socket
-import subprocess
-import sys
-import time
-
 import pytest
 from pyarrow import fs
 
@@ -16,38 +11,25 @@ pytest.importorskip("moto.server", reason="moto, which plays S3 here, is not ins
 
 
 @pytest.fixture(scope="module")
-def bucket(made_forest):
+def bucket(made_forest, object_store):
     """Turns a key into a URL of a bucket that has a forest in the folder rf."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            for _ in range(300):
-                try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            there = fs.S3FileSystem(
-                endpoint_override=f"http://127.0.0.1:{port}",
-                allow_bucket_creation=True,
-                access_key="k",
-                secret_key="s",
-                region="us-east-1",
-            )
-            there.create_dir("models")
-            for name, data in made_forest.items():
-                with there.open_output_stream(f"models/rf/{name}") as file:
-                    file.write(data)
+    there = fs.S3FileSystem(
+        endpoint_override=f"http://{object_store}",
+        allow_bucket_creation=True,
+        access_key="k",
+        secret_key="s",
+        region="us-east-1",
+    )
+    there.create_dir("models")
+    for name, data in made_forest.items():
+        with there.open_output_stream(f"models/rf/{name}") as file:
+            file.write(data)
 
-            def url(key, user=""):
-                query = f"scheme=http&endpoint_override=127.0.0.1:{port}&region=us-east-1"
-                return f"s3://{user}models/{key}?{query}"
+    def url(key, user=""):
+        query = f"scheme=http&endpoint_override={object_store}&region=us-east-1"
+        return f"s3://{user}models/{key}?{query}"
 
-            yield url
-        finally:
-            server.terminate()
+    return url
 
 
 @pytest.mark.parametrize("user", ["anonymous@", "k:secret@", ""])

@@ -1,0 +1,27 @@
+"""Tables of features to matrices in a model's order; needs no engine, which takes time to load."""
+
+import numpy as np
+import pyarrow as pa
+
+from lcclassify.errors import InputError
+from lcclassify.features import Receipt
+
+
+def feature_matrix(table: pa.Table, receipt: Receipt) -> np.ndarray:
+    """The features in the model's order, null and absent as NaN. (N, D) float64, C-contiguous"""
+    columns = [
+        pa.nulls(table.num_rows, pa.float64()) if name is None else _float64(table, name)
+        for name in receipt.columns.values()
+    ]
+    batch = pa.record_batch(columns, names=list(receipt.columns))
+    return np.ascontiguousarray(batch.to_tensor(null_to_nan=True).to_numpy())
+
+
+def _float64(table: pa.Table, name: str) -> pa.Array:
+    array = table[name].combine_chunks()
+    if pa.types.is_float64(array.type):
+        return array
+    try:
+        return array.cast(pa.float64(), safe=False)
+    except pa.ArrowException as error:
+        raise InputError(f"column {name!r} holds {array.type}, not numbers: {error}") from None
