@@ -4,6 +4,8 @@ LcclassifyError
 ├── InputError    3   a file or table that cannot be read, or lacks what the model needs
 ├── ModelError    4   a model that is missing, refused, corrupted or not of the expected kind
 │   └── DownloadError  8   a model that a server or the network did not give; trying again may help
+├── SettingsError 2   settings that are missing, contradict each other or have no meaning
+├── BrokerError   9   a Kafka cluster that cannot be reached, refuses, or does not take results
 ├── WorkerError   6   a worker process that died
 ├── DriftError    7   input that does not look like what the model was trained on
 └── OutputError   5   a result that cannot be written
@@ -48,6 +50,18 @@ class WorkerError(LcclassifyError):
     """A worker process died."""
 
     exit_code = 6
+
+
+class SettingsError(LcclassifyError):
+    """Settings are missing, contradict each other or have no meaning."""
+
+    exit_code = 2
+
+
+class BrokerError(LcclassifyError):
+    """A Kafka cluster cannot be reached, refuses, or does not take results."""
+
+    exit_code = 9
 
 
 class DriftError(LcclassifyError):

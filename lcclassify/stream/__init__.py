@@ -1,0 +1,1 @@
+"""The stream: messages in, classifications out, each exactly once where the set-up allows it."""

@@ -1,0 +1,47 @@
+"""Messages as they come in, and what goes out for a batch of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import pyarrow as pa
+
+Channel = Literal["results", "scribe", "metrics"]
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Message(NamedTuple):
+    """One message as it came, with its place in the stream."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes | None  # None: a tombstone
+    key: bytes | None = None
+    timestamp: int | None = None  # ms since 1970 (UTC), as Kafka has it
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return f"{self.topic} [{self.partition}] at offset {self.offset}"
+
+
+class Outgoing(NamedTuple):
+    """One message to send."""
+
+    channel: Channel  # whose connection carries it
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Everything that a batch of messages leads to; all of it counts, or nothing."""
+
+    outgoing: Sequence[Outgoing] = ()  # to Kafka, in the order in which to send it
+    table: pa.Table | None = None  # rows for files or standard output: topic, partition and offset
+    # of the message (string, int32, int64), then the columns of the output
+    n_skipped: int = 0  # messages that gave no result, each logged
+    statuses: dict[str, int] = field(default_factory=dict)  # of the objects, as in ``Summary``

@@ -1,0 +1,84 @@
+"""What a stream is told to do, as plain values; ``read_settings`` makes it from options."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lcclassify.sources.curve_forms import LightCurveOptions
+from lcclassify.stream.secret import Secret
+from lcclassify.stream.topics import Topics
+from lcclassify.task import Output
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """How a connection to a cluster is made."""
+
+    servers: str  # HOST:PORT, separated by commas
+    properties: Mapping[str, str | Secret] = field(default_factory=dict)  # librdkafka's, all others
+
+    def config(self) -> dict[str, str]:
+        """What librdkafka takes: with secrets in clear."""
+        told = {"bootstrap.servers": self.servers, **self.properties}
+        return {k: v.reveal() if isinstance(v, Secret) else v for k, v in told.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Where messages come from, and how they are written."""
+
+    client: Client
+    group_id: str
+    topics: tuple[str, ...]  # names, or regular expressions that begin with ^
+    batch_size: int = 1000
+    timeout_s: float = 10.0  # how long to wait for a full batch; 0: take what there is
+    start: str = "committed"  # earliest, latest, committed, an ISO time or an offset
+    until_end: bool = False  # end when everything that is there has been read
+    limit: int | None = None  # messages
+    form: Literal["avro", "schemaless", "confluent", "json"] = "avro"
+    schema: str | None = None  # path of an .avsc: of schemaless messages
+    registry: str | None = None  # URL: of messages with Confluent's framing
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Who answers, and what is asked of objects."""
+
+    name: str  # as ``resolve_model`` takes it
+    quantiles: Mapping[str, str] = field(default_factory=dict)
+    offline: bool = False
+    device: str = "auto"
+    threads: int = 1
+    min_coverage: float = 1.0
+    min_detections: int = 0
+    light_curves: LightCurveOptions = field(default_factory=LightCurveOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A further topic: of scribe commands or of metrics."""
+
+    client: Client
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of it."""
+
+    input: Input
+    model: Model
+    output: Output  # schema None: a flat table, for files and standard output
+    to: str = "kafka"  # or - for standard output, or a folder
+    file_form: Literal["parquet", "jsonl"] = "parquet"  # of a folder
+    results: Client | None = None  # None unless ``to`` is kafka
+    topics: Topics | None = None  # likewise
+    encoding: Literal["avro", "schemaless"] = "avro"  # of results and commands
+    scribe: Side | None = None
+    scribe_form: str = "scribe"  # a scribe schema of ``OUTPUTS``
+    metrics: Side | None = None
+    metrics_source: str = "lcclassify"
+    metrics_survey: str | None = None
+    delivery: Literal["auto", "exactly-once", "at-least-once"] = "auto"
+    transactional_id: str | None = None  # None: one of its own for each process
+    shutdown_s: float = 25.0  # after the first signal
