@@ -1,20 +1,271 @@
-"""Kafka as a source: batches of messages, and which of them are still ours."""
+"""Kafka as a source: batches of messages, and which of them are still ours.
 
-from typing import Protocol, Self
+All callbacks of the consumer run inside ``gather``, ``serve`` and ``close``, in the thread that
+calls them: what belongs to a partition that was taken away is forgotten before anything else is
+done with it.
+"""
 
-from confluent_kafka import TopicPartition
+import time
+from collections.abc import Callable, Sequence
+from logging import getLogger
+from threading import Event
+from typing import Self, cast
 
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from lcclassify.errors import BrokerError
+from lcclassify.stream.clients import Watch, open_client, place, sentence
 from lcclassify.stream.message import Message
+from lcclassify.stream.settings import Client
+
+SLICE_S = 0.2  # of a wait, after which signals and errors are looked at
+COMMITTED_S = 10.0  # to ask the group for its offsets, once
+PATIENCE_S = 120.0  # and until that is given up
+DEFAULTS = {
+    "auto.offset.reset": "earliest",
+    "isolation.level": "read_committed",
+    "reconnect.backoff.max.ms": "2000",
+    "topic.metadata.refresh.interval.ms": "30000",  # until a new topic is noticed
+}
+Partition = tuple[str, int]  # topic and number
+
+log = getLogger("lcclassify.stream")
 
 
-class Intake(Protocol):
-    """Messages of the partitions that are assigned to this process."""
+class Intake:
+    """Messages of the partitions that are assigned to this process, batch by batch.
 
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exc: object) -> None: ...
+    ``done`` says for a partition from which offset on nothing is delivered yet, where that is known
+    apart from the group's offsets. BrokerError, at any time, if the cluster will give no more.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        group_id: str,
+        topics: Sequence[str],
+        *,
+        batch_size: int,
+        timeout_s: float,
+        until_end: bool = False,
+        limit: int | None = None,
+        done: Callable[[str, int], int | None] = lambda topic, partition: None,
+        stop: Event | None = None,
+    ) -> None:
+        self.stop = stop or Event()  # once set, ``gather`` returns what it has
+        self.n_handled = 0
+        self._topics = list(topics)
+        self._batch_size, self._timeout_s, self._limit = batch_size, timeout_s, limit
+        self._until_end, self._done = until_end, done
+        self._client, self._watch = client, Watch(place("input", client))
+        self._ours = {
+            "group.id": group_id,
+            "allow.auto.create.topics": "false",
+            "enable.auto.commit": "false",
+            "enable.partition.eof": str(until_end).lower(),
+        }
+        told = client.config()
+        self._incremental = (
+            "cooperative" in told.get("partition.assignment.strategy", "")
+            or told.get("group.protocol") == "consumer"
+        )
+        # a batch that takes longer has to be waited for by ``serve``
+        self.patience_s = min(5.0, int(told.get("max.poll.interval.ms", 300_000)) / 3000)
+        self._assigned: set[Partition] | None = None
+        self._ended: set[Partition] = set()
+        self._held: list[Message] = []  # handed out by the consumer, and not by us
+        self._batch: list[Message] = []
+        self._is_current = True
+        self._is_paused = False
+
+    def __enter__(self) -> Self:
+        self._consumer = open_client(Consumer, self._client, self._watch, self._ours, DEFAULTS)
+        self._consumer.subscribe(
+            self._topics,
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_revoke,
+        )
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._consumer.close()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more is wanted: up to the end of all partitions, or to the limit."""
+        if self._limit is not None and self.n_handled >= self._limit:
+            return True
+        return self._is_at_end and not self._held
+
+    @property
+    def _is_at_end(self) -> bool:
+        return self._until_end and self._assigned is not None and self._assigned <= self._ended
+
+    @property
+    def is_current(self) -> bool:
+        """Whether all messages of the last batch still are of partitions that are ours."""
+        return self._is_current
+
+    @property
+    def batch(self) -> Sequence[Message]:
+        """The last batch."""
+        return self._batch
 
     def gather(self) -> list[Message]:
-        """The next batch, which may be empty; earlier ones are delivered or rewound."""
+        """The next batch; empty if none came in time."""
+        self._batch, self._is_current = [], True
+        size = self._batch_size
+        if self._limit is not None:
+            size = min(size, self._limit - self.n_handled)
+        deadline = time.monotonic() + (self._timeout_s or SLICE_S)
+        while len(self._held) < size and not self.stop.is_set() and not self._is_at_end:
+            left = deadline - time.monotonic()
+            if self._held and not self._timeout_s:
+                left = 0
+            got = self._poll(max(0.0, min(left, SLICE_S)))
+            if not got and left <= 0:
+                break
+        self._batch, self._held = self._held[:size], self._held[size:]
+        return self._batch
+
+    def serve(self, is_done: Callable[[], bool]) -> None:
+        """Stay a member of the group until something is done, taking no further messages."""
+        self._is_paused = True
+        self._consumer.pause(self._consumer.assignment())
+        while not is_done():
+            self._poll(SLICE_S / 4)
+        self._is_paused = False
+        self._consumer.resume(self._consumer.assignment())
 
     def offsets(self) -> list[TopicPartition]:
-        """What to commit once the last batch is handled."""
+        """What to commit when the last batch is handled: of each partition the next offset."""
+        following = {(m.topic, m.partition): m.offset + 1 for m in self._batch}
+        return [TopicPartition(*partition, offset) for partition, offset in following.items()]
+
+    def commit(self) -> None:
+        """Say that the last batch is handled. KafkaException"""
+        self._consumer.commit(offsets=self.offsets(), asynchronous=False)
+
+    def handled(self) -> None:
+        """Count the last batch as handled, which it has been said to be."""
+        self.n_handled += len(self._batch)
+
+    def again(self, pause_s: float) -> None:
+        """Hand out the last batch once more, after a pause, as far as it is not delivered.
+
+        Whether it was is what the group's offsets and ``done`` say. The messages are kept here and
+        not read again: a seek can fail, and what is skipped then is lost.
+        """
+        self._held, self._batch = [*self._batch, *self._held], []
+        until = time.monotonic() + pause_s
+        self.serve(lambda: time.monotonic() >= until)
+        self._remember_group()
+        begin = self._begin({(m.topic, m.partition) for m in self._held})
+        self._held = [m for m in self._held if m.offset >= begin[m.topic, m.partition]]
+
+    def _poll(self, wait_s: float) -> bool:
+        """Take one message, if one comes; True if anything came."""
+        message = self._consumer.poll(wait_s)
+        self._watch.raise_if_final()
+        if message is None:
+            return False
+        if (error := message.error()) is None:
+            self._held.append(_plain(message))
+            self._ended.discard(_where(message))
+        elif error.code() == KafkaError._PARTITION_EOF:
+            self._ended.add(_where(message))
+        else:
+            self._judge(error)
+        return True
+
+    def _judge(self, error: KafkaError) -> None:
+        """Go on after an error that passes; the consumer hands out others again and again."""
+        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART or error.retriable():
+            log.warning(sentence(error, self._watch.where))
+        else:
+            raise BrokerError(sentence(error, self._watch.where))
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._skip(partitions)
+        if self._incremental:
+            consumer.incremental_assign(partitions)
+        else:
+            consumer.assign(partitions)
+        if self._is_paused:
+            consumer.pause(partitions)
+        self._assigned = (self._assigned or set()) | set(map(_key, partitions))
+        self._ended -= set(map(_key, partitions))
+        self._remember_group()
+        log.info("assigned: %s", _some(self._assigned))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        keys = set(map(_key, partitions))
+        self._assigned = (self._assigned or set()) - keys
+        self._ended -= keys
+        self._held = [m for m in self._held if (m.topic, m.partition) not in keys]
+        self._is_current &= not any((m.topic, m.partition) in keys for m in self._batch)
+        self._remember_group()
+        log.info("taken away: %s", _some(keys))
+
+    def _skip(self, partitions: list[TopicPartition]) -> None:
+        """Start after what is done apart from what the group has committed."""
+        if any(self._done(*_key(partition)) for partition in partitions):
+            begin = self._begin(set(map(_key, partitions)))
+            for partition in partitions:
+                partition.offset = begin[_key(partition)] or partition.offset
+
+    def _begin(self, partitions: set[Partition]) -> dict[Partition, int]:
+        """The first offset of each partition that is not delivered; 0 if none is. BrokerError"""
+        asked = [TopicPartition(*partition) for partition in partitions]
+        deadline = time.monotonic() + PATIENCE_S
+        while asked:
+            error = None
+            try:
+                committed = self._consumer.committed(asked, COMMITTED_S)
+                error = next((p.error for p in committed if p.error), None)
+            except KafkaException as exception:
+                error = exception.args[0]
+            if error is None:
+                return {_key(p): max(0, p.offset, self._done(*_key(p)) or 0) for p in committed}
+            self._watch.raise_if_final()
+            if time.monotonic() > deadline:
+                reason = sentence(error, self._watch.where)
+                raise BrokerError(f"the group's offsets cannot be had: {reason}")
+            self.stop.wait(SLICE_S)
+        return {}
+
+    def _remember_group(self) -> None:
+        """Keep the group's generation of now, by which the broker knows a member of the past.
+
+        Asked for at the time of a commit, it could be that of no member at all, which is let pass.
+        """
+        if self._consumer.memberid():
+            self.group = self._consumer.consumer_group_metadata()
+
+
+def _plain(message: KafkaMessage) -> Message:
+    kind, milliseconds = message.timestamp()
+    topic, partition = _where(message)
+    return Message(
+        topic=topic,
+        partition=partition,
+        offset=cast(int, message.offset()),
+        value=message.value(),
+        key=message.key(),
+        timestamp=milliseconds if kind else None,
+    )
+
+
+def _where(message: KafkaMessage) -> Partition:
+    return cast(str, message.topic()), cast(int, message.partition())  # which every message has
+
+
+def _key(partition: TopicPartition) -> Partition:
+    return partition.topic, partition.partition
+
+
+def _some(partitions: set[Partition]) -> str:
+    names = sorted(f"{topic} [{number}]" for topic, number in partitions)
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if names[8:] else "") or "none"

@@ -1,0 +1,1 @@
+"""run_stream: open everything that settings name, check it, and go."""
