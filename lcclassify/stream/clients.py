@@ -5,7 +5,8 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -40,9 +41,19 @@ def _words() -> dict[str, tuple[str, str]]:
 
 def sentence(error: KafkaError, where: str) -> str:
     """What went wrong where, and what to do about it, in one sentence."""
-    problem, advice = _words().get(error.name(), (f"Kafka says {error.name()}", ""))
-    reason = _reason(error)
+    name = _name(error)
+    problem, advice = _words().get(name, (f"Kafka says {name}", ""))
+    reason = _reason(error) if name == error.name() else ""
     return f"{where}: {problem}{f' ({reason})' if reason else ''}{f'; {advice}' if advice else ''}"
+
+
+def _name(error: KafkaError) -> str:
+    """Its code's; of a consumer's fatal error, which has a code of its own, the one in its text."""
+    if error.code() == KafkaError._FATAL:
+        for name in _words():
+            if KafkaError(getattr(KafkaError, name)).str() in error.str():
+                return name
+    return error.name()
 
 
 def _reason(error: KafkaError) -> str:
@@ -52,7 +63,16 @@ def _reason(error: KafkaError) -> str:
         return ""
     text = re.sub(r"^(\S+/(bootstrap|\d+): )+", "", text)  # which is in the sentence already
     text = re.sub(r" \(after \d+ms in state \w+\)", "", text)
-    return re.sub(r"^Local: .*|^\d+/\d+ brokers are down$", "", text)
+    return re.sub(r"(^|: )Local: .*|^\d+/\d+ brokers are down$", "", text)
+
+
+@contextmanager
+def as_broker_error(where: str) -> Iterator[None]:
+    """Kafka's exceptions as ours: what a call to a client ends with, also if that is fatal."""
+    try:
+        yield
+    except KafkaException as error:
+        raise BrokerError(sentence(kafka_error(error), where)) from None
 
 
 def kafka_error(error: KafkaException) -> KafkaError:
@@ -72,8 +92,8 @@ def without_secrets(text: str, client: Client) -> str:
 class Watch:
     """Hears a client's errors, and knows which of them do not end by themselves.
 
-    Those are: errors that the client calls fatal; a refused user, password or certificate that
-    kept every broker out of reach for 10 s; all brokers out of reach for ``limit_s``.
+    Those are: user, password or certificate refused, with every broker out of reach, for 10 s; all
+    brokers out of reach for ``limit_s``. What the client calls fatal comes out of calls to it.
     """
 
     def __init__(
@@ -87,7 +107,6 @@ class Watch:
         self.limit_s = limit_s
         self.refused_s = refused_s
         self._clock = clock
-        self._fatal: KafkaError | None = None
         self._refusal: KafkaError | None = None
         self._last: KafkaError | None = None  # the reason why a broker could not be reached
         self._refused_since = self._down_since = 0.0
@@ -104,9 +123,7 @@ class Watch:
     def hear(self, error: KafkaError) -> None:
         """An error that the client reports."""
         now = self._clock()
-        if error.fatal():
-            self._fatal = self._fatal or error
-        elif error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
+        if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
             self._refused_since = now if self._refusal is None else self._refused_since
             self._refusal = error
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:
@@ -129,8 +146,6 @@ class Watch:
     def final(self) -> str | None:
         """The sentence for what does not end by itself, if there is such a thing."""
         now = self._clock()
-        if self._fatal:
-            return sentence(self._fatal, self.where)
         if not self._down_since:
             return None
         if self._refusal and now - self._refused_since >= self.refused_s:
@@ -163,7 +178,8 @@ def open_client(
     try:
         return make({**defaults, **client.config(), **ours, **watch.config()})
     except KafkaException as error:
-        problem = without_secrets(kafka_error(error).str(), client)
+        told = re.sub(r"^Failed to create [a-z ]+: ", "", kafka_error(error).str())
+        problem = without_secrets(told, client)
         raise SettingsError(f"{watch.where}: {problem}; correct this client property") from None
 
 

@@ -35,6 +35,7 @@ class Input:
     start: str = "committed"  # earliest, latest, committed, an ISO time or an offset
     until_end: bool = False  # end when everything that is there has been read
     limit: int | None = None  # messages
+    wait_for_topics: bool = False  # that do not exist yet
     form: Literal["avro", "schemaless", "confluent", "json"] = "avro"
     schema: str | None = None  # path of an .avsc: of schemaless messages
     registry: str | None = None  # URL: of messages with Confluent's framing
