@@ -15,6 +15,7 @@ from lcclassify.commands.classify_file import classify_file
 from lcclassify.commands.convert_model import convert_model
 from lcclassify.commands.download_model import download_model
 from lcclassify.commands.models import app as models
+from lcclassify.commands.stream import stream
 from lcclassify.commands.validate_schema import validate_schema
 from lcclassify.errors import LcclassifyError, OutputError, ReaderGoneError, os_reason
 from lcclassify.output import as_output_error, emit
@@ -26,13 +27,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 schema not satisfied, 2 wrong usage, 3 bad input, 4 bad model, "
-    "5 output cannot be written, 6 worker killed, 7 drift, 8 download failed, 130 interrupted, "
-    "143 terminated.",
+    "5 output cannot be written, 6 worker killed, 7 drift, 8 download failed, 9 Kafka, "
+    "130 interrupted, 143 terminated.",
 )
 app.command()(classify_file)
 app.command()(validate_schema)
 app.command()(convert_model)
 app.command()(download_model)
+app.command()(stream)
 app.add_typer(models, name="models")
 
 

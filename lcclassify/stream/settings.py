@@ -39,14 +39,18 @@ class Input:
     form: Literal["avro", "schemaless", "confluent", "json"] = "avro"
     schema: str | None = None  # path of an .avsc: of schemaless messages
     registry: str | None = None  # URL: of messages with Confluent's framing
+    registry_user: str | None = None
+    registry_password: Secret | None = None
+    id_name: str | None = None  # field of the object id; None: the first that is known as one
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """Who answers, and what is asked of objects."""
 
-    name: str  # as ``resolve_model`` takes it
-    quantiles: Mapping[str, str] = field(default_factory=dict)
+    name: str = field(repr=False)  # as ``resolve_model`` takes it; a URL may hold a password
+    expected: str | None = None  # the model that a class stands for, for ``require_kind``
+    quantiles: Mapping[str, str] = field(default_factory=dict, repr=False)
     offline: bool = False
     device: str = "auto"
     threads: int = 1
@@ -83,3 +87,7 @@ class Settings:
     delivery: Literal["auto", "exactly-once", "at-least-once"] = "auto"
     transactional_id: str | None = None  # None: one of its own for each process
     shutdown_s: float = 25.0  # after the first signal
+    dry_run: bool = False  # check everything, read nothing
+    debug: bool = False
+    log_classes: bool = False  # how often each was answered, by batch
+    notes: tuple[str, ...] = ()  # sentences to log at the start: settings without effect

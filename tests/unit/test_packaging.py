@@ -55,7 +55,13 @@ def test_the_changelog_knows_this_version():
 def test_the_package_carries_its_data():
     package = files("lcclassify")
     catalogue = ("aliases.csv", "header.csv", "messi_features.csv", "models.toml")
-    for name in ("py.typed", "legacy/classes.csv", *(f"catalogue/{name}" for name in catalogue)):
+    stream = ("stream/settings.toml", "stream/classes.csv")
+    for name in (
+        "py.typed",
+        "legacy/classes.csv",
+        *stream,
+        *(f"catalogue/{name}" for name in catalogue),
+    ):
         assert (package / name).is_file(), name
 
 

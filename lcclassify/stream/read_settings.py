@@ -1,0 +1,193 @@
+"""read_settings: from what was told to what a stream does, or everything that is wrong with it."""
+
+import os
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from lcclassify.sources.curve_forms import LightCurveOptions
+from lcclassify.stream.chosen_model import ChosenModel, choose_model, choose_schema
+from lcclassify.stream.connections import read_client, read_registry
+from lcclassify.stream.findings import Findings
+from lcclassify.stream.gather import COMMAND_LINE, ENVIRONMENT
+from lcclassify.stream.options import shown, table
+from lcclassify.stream.settings import Input, Model, Settings, Side
+from lcclassify.stream.told import Choice
+from lcclassify.stream.topics import DailyTopics, OneTopic, Topics
+from lcclassify.task import Output
+
+TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka takes
+STARTS = ("earliest", "latest", "committed")
+
+
+def read_settings(choice: Choice, *, dry_run: bool = False) -> Settings:
+    """Settings of a stream. SettingsError tells all that is missing and wrong at once"""
+    findings = Findings(problems=list(choice.problems))
+    chosen = choose_model(choice, findings)
+    schema = choose_schema(choice, chosen.survey, findings)
+    to = _place(choice, findings)
+    to_kafka = to == "kafka"
+    encoding: Any = findings.meaning(choice, "producer.class", ("producer",))
+    findings.meaning(choice, "producer.topic_strategy_class", ("topic strategy",))
+    scribe_form = findings.meaning(choice, "scribe.parser_class", ("scribe parser",))
+    settings = Settings(
+        input=_input(choice, findings),
+        model=_model(choice, chosen),
+        output=Output(
+            schema=schema if to_kafka else choice["output.schema"],
+            classifier_name=chosen.classifier_name,
+            classifier_version=chosen.classifier_version,
+            broker_name=choice["output.broker_name"],
+            scribe_ids=choice["scribe.ids"],
+            survey=choice["scribe.survey"] or chosen.survey,
+            sid=choice["scribe.sid"],
+        ),
+        to=to,
+        file_form=choice["output.file_format"],
+        results=read_client(choice, "producer", findings) if to_kafka else None,
+        topics=_topics(choice, findings) if to_kafka else None,
+        encoding=choice["output.encoding"] or encoding or "avro",
+        scribe=_side(choice, "scribe", findings),
+        scribe_form=choice["scribe.form"] or scribe_form or "scribe",
+        metrics=_side(choice, "metrics", findings),
+        metrics_source=choice["metrics.source"],
+        metrics_survey=choice["metrics.survey"],
+        delivery=choice["delivery.mode"],
+        transactional_id=choice["delivery.transactional_id"],
+        shutdown_s=choice["delivery.shutdown_timeout"],
+        dry_run=dry_run,
+        debug=choice["run.debug"],
+        log_classes=choice["run.log_classes"],
+        notes=(*findings.notes, *_inert(choice)),
+    )
+    if settings.scribe and settings.scribe_form == "scribe-per-class":
+        findings.need(choice, "scribe.ids")
+    findings.raise_all()
+    return settings
+
+
+def _input(choice: Choice, findings: Findings) -> Input:
+    form: Any = findings.meaning(choice, "consumer.class", ("consumer",))
+    form = choice["consumer.format"] or form or "avro"
+    findings.need(choice, "consumer.topics")
+    topics = choice["consumer.topics"] or ()
+    for topic in topics:
+        if not topic.startswith("^"):
+            _check_topic("consumer.topics", topic, findings)
+    if form == "schemaless":
+        findings.need(choice, "consumer.schema")
+    if form == "confluent":
+        findings.need(choice, "registry.url")
+    registry, user, password = read_registry(choice, findings)
+    return Input(
+        client=read_client(choice, "consumer", findings),
+        group_id=findings.need(choice, "consumer.group_id"),
+        topics=topics,
+        batch_size=choice["consumer.messages"],
+        timeout_s=choice["consumer.timeout"],
+        start=_start(choice, findings),
+        until_end=choice["consumer.until_eos"],
+        limit=choice["consumer.limit"],
+        form=form,
+        schema=choice["consumer.schema"],
+        registry=registry,
+        registry_user=user,
+        registry_password=password,
+        id_name=choice["consumer.id"],
+    )
+
+
+def _start(choice: Choice, findings: Findings) -> str:
+    """Where to begin: a word, an offset, or an ISO time with its zone."""
+    start = str(choice["consumer.from"])
+    if start.lower() in STARTS:
+        return start.lower()
+    if start.isdecimal():
+        return start
+    try:
+        time = datetime.fromisoformat(start)
+    except ValueError:
+        findings.problems.append(
+            f"--from: {shown(start)} is none of {', '.join(STARTS)}, no ISO time and no offset"
+        )
+        return start
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).isoformat()
+
+
+def _model(choice: Choice, chosen: ChosenModel) -> Model:
+    places = {
+        "HeaderNorm1QT": choice["model.quantiles"],
+        "FeatNorm1QT": choice["model.feature_quantiles"],
+    }
+    return Model(
+        name=chosen.name,
+        expected=chosen.expected,
+        quantiles={folder: place for folder, place in places.items() if place},
+        offline=choice["model.offline"],
+        device=choice["model.device"],
+        threads=choice["model.threads"],
+        min_coverage=choice["model.min_coverage"],
+        min_detections=choice["model.min_detections"],
+        light_curves=LightCurveOptions(choice["model.zero_point"]),
+    )
+
+
+def _place(choice: Choice, findings: Findings) -> str:
+    to = str(choice["output.to"])
+    if to not in ("kafka", "-") and not (to.endswith("/") or os.path.isdir(to)):
+        findings.problems.append(
+            f"--to: {shown(to)} is neither kafka nor - nor a folder: end the name of a new one "
+            "with /"
+        )
+    return to
+
+
+def _topics(choice: Choice, findings: Findings) -> Topics:
+    form = findings.need(choice, "producer.topic_format")
+    n_dates = form.count("%s")
+    if n_dates == 0:
+        if form:
+            _check_topic("producer.topic_format", form, findings)
+        return OneTopic(form)
+    dates = findings.need(choice, "producer.date_format")
+    findings.need(choice, "producer.change_hour")
+    topics = DailyTopics(form, dates, choice["producer.change_hour"] or 0)
+    if n_dates > 1:
+        findings.problems.append(
+            f"{table().options['producer.topic_format'].ways}: {shown(form)} has several %s: "
+            "expected one"
+        )
+    elif dates:
+        _check_topic("producer.date_format", topics.at(datetime.now(UTC)), findings)
+    return topics
+
+
+def _check_topic(name: str, topic: str, findings: Findings) -> None:
+    if not TOPIC.fullmatch(topic):
+        findings.problems.append(
+            f"{table().options[name].ways}: {shown(topic)} is no topic name: expected up to 249 "
+            "letters, digits, dots, dashes and underscores"
+        )
+
+
+def _side(choice: Choice, section: str, findings: Findings) -> Side | None:
+    """A further topic; None where it is not set."""
+    topic = choice[f"{section}.topic"]
+    if topic:
+        _check_topic(f"{section}.topic", topic, findings)
+        return Side(read_client(choice, section, findings), topic)
+    if choice.source(f"{section}.server") in (COMMAND_LINE, ENVIRONMENT):
+        findings.notes.append(
+            f"no {section} messages are sent, as {table().options[f'{section}.topic'].ways} is "
+            "not set"
+        )
+    return None
+
+
+def _inert(choice: Choice) -> list[str]:
+    """Sentences about settings that are set and have no effect."""
+    return [
+        f"{option.ways} has no effect. {option.help}"
+        for option in table().options.values()
+        if option.inert and choice[option.name]
+    ]
