@@ -1,4 +1,4 @@
-"""Write requirements_ztf.txt and requirements_elasticc.txt: what an extra needs, pinned.
+"""Write requirements_ztf.txt and requirements_elasticc.txt: what the step needs, pinned.
 
 The pins are those of constraints.txt; the closure is what pip would install today.
 """
@@ -13,12 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def export(extra: str) -> str:
-    """The pinned requirements of one extra, a line each."""
+def export(extras: str) -> str:
+    """The pinned requirements of these extras, a line each."""
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run"]
         command += ["--ignore-installed", "--report", report.name]
-        command += ["-c", str(ROOT / "constraints.txt"), f"{ROOT}[{extra}]"]
+        command += ["-c", str(ROOT / "constraints.txt"), f"{ROOT}[{extras}]"]
         subprocess.run(command, check=True)
         installed = json.loads(Path(report.name).read_text("utf-8"))["install"]
     pins = {item["metadata"]["name"]: item["metadata"]["version"] for item in installed}
@@ -32,8 +32,9 @@ def export(extra: str) -> str:
 
 def main() -> None:
     """Write both files."""
-    for extra in ("ztf", "elasticc"):
-        (ROOT / f"requirements_{extra}.txt").write_text(export(extra), "utf-8")
+    for survey in ("ztf", "elasticc"):
+        requirements = export(f"{survey},kafka")
+        (ROOT / f"requirements_{survey}.txt").write_text(requirements, "utf-8")
 
 
 if __name__ == "__main__":
