@@ -1,5 +1,6 @@
 """Kafka as a sink: what a batch leads to, and that it was handled."""
 
+import ctypes
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,6 @@ from lcclassify.stream.settings import Client
 CALL_S = 5.0  # of a call that is made again until it is done
 STUCK_S = 20.0  # after which such a call is one that will never end
 DEFAULTS = {"compression.type": "lz4", "linger.ms": "20", "reconnect.backoff.max.ms": "2000"}
-LEFT_BEHIND: list[Producer] = []  # that cannot be ended; with any, a process ends by ``os._exit``
 
 log = getLogger("lcclassify.stream")
 
@@ -111,7 +111,7 @@ class ExactlyOnce:
         To end it would wait for the call that hangs, or spin for ever.
         """
         log.warning("%s; connecting anew", reason)
-        LEFT_BEHIND.append(self._producer)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._producer))  # nobody ever ends it
         try:
             self._start()
         except StuckError:
