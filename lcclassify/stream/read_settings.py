@@ -1,10 +1,10 @@
 """read_settings: from what was told to what a stream does, or everything that is wrong with it."""
 
 import os
-import re
 from datetime import UTC, datetime
 from typing import Any
 
+from lcclassify.errors import SettingsError
 from lcclassify.sources.curve_forms import LightCurveOptions
 from lcclassify.stream.chosen_model import ChosenModel, choose_model, choose_schema
 from lcclassify.stream.connections import read_client, read_registry
@@ -13,10 +13,9 @@ from lcclassify.stream.gather import COMMAND_LINE, ENVIRONMENT
 from lcclassify.stream.options import shown, table
 from lcclassify.stream.settings import Input, Model, Settings, Side
 from lcclassify.stream.told import Choice
-from lcclassify.stream.topics import DailyTopics, OneTopic, Topics
+from lcclassify.stream.topics import RULE, DailyTopics, OneTopic, Topics, is_legal
 from lcclassify.task import Output
 
-TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka takes
 STARTS = ("earliest", "latest", "committed")
 
 
@@ -142,31 +141,26 @@ def _place(choice: Choice, findings: Findings) -> str:
     return to
 
 
-def _topics(choice: Choice, findings: Findings) -> Topics:
+def _topics(choice: Choice, findings: Findings) -> Topics | None:
     form = findings.need(choice, "producer.topic_format")
-    n_dates = form.count("%s")
-    if n_dates == 0:
-        if form:
-            _check_topic("producer.topic_format", form, findings)
-        return OneTopic(form)
-    dates = findings.need(choice, "producer.date_format")
-    findings.need(choice, "producer.change_hour")
-    topics = DailyTopics(form, dates, choice["producer.change_hour"] or 0)
-    if n_dates > 1:
-        findings.problems.append(
-            f"{table().options['producer.topic_format'].ways}: {shown(form)} has several %s: "
-            "expected one"
-        )
-    elif dates:
-        _check_topic("producer.date_format", topics.at(datetime.now(UTC)), findings)
-    return topics
+    if not form:
+        return None
+    try:
+        if "%s" not in form:
+            return OneTopic(form)
+        dates = findings.need(choice, "producer.date_format")
+        hour = findings.need(choice, "producer.change_hour")
+        return DailyTopics(form, dates, int(hour)) if dates and hour else None
+    except SettingsError as error:
+        ways = table().options["producer.topic_format"].ways
+        findings.problems.append(f"{ways}: {error}")
+        return None
 
 
 def _check_topic(name: str, topic: str, findings: Findings) -> None:
-    if not TOPIC.fullmatch(topic):
+    if not is_legal(topic):
         findings.problems.append(
-            f"{table().options[name].ways}: {shown(topic)} is no topic name: expected up to 249 "
-            "letters, digits, dots, dashes and underscores"
+            f"{table().options[name].ways}: {shown(topic)} is no topic name: {RULE}"
         )
 
 

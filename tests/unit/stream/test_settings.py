@@ -161,14 +161,17 @@ def test_files_and_standard_output_need_no_producer(tmp_path):
         ({"STREAM": "lsst"}, "STREAM: 'lsst' is none of ztf, elasticc"),
         ({"PRODUCER_RETENTION_DAYS": "0"}, "PRODUCER_RETENTION_DAYS: '0' is not from 1 to 36500"),
         ({"PRODUCER_CHANGE_HOUR": "24"}, "PRODUCER_CHANGE_HOUR: '24' is not from 0 to 23"),
-        ({"PRODUCER_TOPIC_FORMAT": "a b"}, "'a b' is no topic name: expected up to 249"),
+        (
+            {"PRODUCER_TOPIC_FORMAT": "a b"},
+            "PRODUCER_TOPIC_FORMAT): 'a b' is no name for a topic; Kafka allows up to 249",
+        ),
         (
             {
                 "PRODUCER_TOPIC_FORMAT": "a_%s",
                 "PRODUCER_DATE_FORMAT": "%d/%m",
                 "PRODUCER_CHANGE_HOUR": "1",
             },
-            "--producer-date-format (PRODUCER_DATE_FORMAT): 'a_",
+            "PRODUCER_TOPIC_FORMAT): 'a_%s' and the dates '%d/%m' make topics like 'a_01/01'",
         ),
         (
             {
@@ -176,7 +179,7 @@ def test_files_and_standard_output_need_no_producer(tmp_path):
                 "PRODUCER_DATE_FORMAT": "%d",
                 "PRODUCER_CHANGE_HOUR": "1",
             },
-            "'%s_%s' has several %s: expected one",
+            "the format of daily topics, '%s_%s', must have %s once",
         ),
         (
             {"CONSUMER_KAFKA_USERNAME": "me"},
