@@ -86,6 +86,7 @@ def _input(choice: Choice, findings: Findings) -> Input:
         timeout_s=choice["consumer.timeout"],
         start=_start(choice, findings),
         until_end=choice["consumer.until_eos"],
+        wait_for_topics=choice["consumer.wait_for_topics"],
         limit=choice["consumer.limit"],
         form=form,
         schema=choice["consumer.schema"],

@@ -2,7 +2,15 @@ from importlib.util import find_spec
 
 import pytest
 from brokers import BESIDE, ApacheKafka, NoidaKafka, jars, java, make_certificates
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 from mock_kafka import MockKafka
 
 USERS = {"alice": "alice's secret", "bob": "bob's secret"}
@@ -73,3 +81,25 @@ def mock_kafka():
 def admin(kafka):
     """May do everything on ``kafka``."""
     return AdminClient({"bootstrap.servers": kafka.bootstrap})
+
+
+@pytest.fixture
+def allow(apache_kafka):
+    """Gives alice rights: allow(("TOPIC", name, "READ"), ...); takes them back in the end."""
+    admin = AdminClient({"bootstrap.servers": apache_kafka.bootstrap})
+    given = []
+
+    def give(*rights):
+        for kind, name, operation in rights:
+            literal, alice = ResourcePatternType.LITERAL, "User:alice"
+            right = AclOperation[operation], AclPermissionType.ALLOW
+            given.append(AclBinding(ResourceType[kind], name, literal, alice, "*", *right))
+        for future in admin.create_acls(given).values():
+            future.result(10)
+
+    yield give
+    anything = AclOperation.ANY, AclPermissionType.ANY
+    every = AclBindingFilter(
+        ResourceType.ANY, None, ResourcePatternType.ANY, "User:alice", None, *anything
+    )
+    admin.delete_acls([every])[every].result(10)

@@ -5,15 +5,7 @@ from dataclasses import replace
 
 import pytest
 from brokers import NoidaKafka, free_ports, make_certificates
-from confluent_kafka.admin import (
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient
 from topics import make_topics, unique
 
 from lcclassify.errors import BrokerError, SettingsError
@@ -49,28 +41,6 @@ def topic(apache_kafka):
     name = unique("check")
     make_topics(AdminClient({"bootstrap.servers": apache_kafka.bootstrap}), {name: 1})
     return name
-
-
-@pytest.fixture
-def allow(apache_kafka):
-    """Gives alice rights: allow(("TOPIC", name, "READ"), ...); takes them back in the end."""
-    admin = AdminClient({"bootstrap.servers": apache_kafka.bootstrap})
-    given = []
-
-    def give(*rights):
-        for kind, name, operation in rights:
-            literal, alice = ResourcePatternType.LITERAL, "User:alice"
-            right = AclOperation[operation], AclPermissionType.ALLOW
-            given.append(AclBinding(ResourceType[kind], name, literal, alice, "*", *right))
-        for future in admin.create_acls(given).values():
-            future.result(10)
-
-    yield give
-    anything = AclOperation.ANY, AclPermissionType.ANY
-    every = AclBindingFilter(
-        ResourceType.ANY, None, ResourcePatternType.ANY, "User:alice", None, *anything
-    )
-    admin.delete_acls([every])[every].result(10)
 
 
 @pytest.fixture
