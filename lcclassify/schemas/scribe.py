@@ -68,6 +68,7 @@ def scribe_output(name: str, options: OutputOptions) -> AvroOutput:
         bundle=options.bundle,
         records=partial(_records, heads=heads, command=partial(command, version=options.version)),
         refuse=without_answer,
+        about=lambda rows: np.tile(rows, len(heads)),
     )
 
 
@@ -156,6 +157,7 @@ def _per_class_output(options: OutputOptions) -> AvroOutput:
         bundle=options.bundle,
         records=partial(_per_class, heads=heads, ids=ids, about=about),
         refuse=_refuse_per_class,
+        about=lambda rows: np.repeat(rows, sum(len(head.classes) for head in heads)),
         requires=("lastmjd",),
     )
 

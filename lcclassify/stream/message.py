@@ -1,12 +1,13 @@
 """Messages as they come in, and what goes out for a batch of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
 Channel = Literal["results", "scribe", "metrics"]
+Spans = Mapping[tuple[str, int], tuple[int, int]]  # (topic, partition) -> first and last offset
 Headers = tuple[tuple[str, bytes], ...]
 
 
@@ -43,5 +44,16 @@ class Work:
     outgoing: Sequence[Outgoing] = ()  # to Kafka, in the order in which to send it
     table: pa.Table | None = None  # rows for files or standard output: topic, partition and offset
     # of the message (string, int32, int64), then the columns of the output
+    spans: Spans = field(default_factory=dict)  # of all its messages, for files
     n_skipped: int = 0  # messages that gave no result, each logged
     statuses: dict[str, int] = field(default_factory=dict)  # of the objects, as in ``Summary``
+
+
+def spans_of(messages: Iterable[Message]) -> Spans:
+    """The first and last offset of each partition's messages, whatever their order."""
+    spans: dict[tuple[str, int], tuple[int, int]] = {}
+    for message in messages:
+        place, offset = (message.topic, message.partition), message.offset
+        first, last = spans.get(place, (offset, offset))
+        spans[place] = min(first, offset), max(last, offset)
+    return spans

@@ -38,6 +38,9 @@ class Input:
     form: Literal["avro", "schemaless", "confluent", "json"] = "avro"
     schema: str | None = None  # path of an .avsc: of schemaless messages
     registry: str | None = None  # URL: of messages with Confluent's framing
+    registry_user: str | None = None
+    registry_password: Secret | None = None
+    id_name: str | None = None  # field of the object id; None: the first that is known as one
 
 
 @dataclass(frozen=True, slots=True)
