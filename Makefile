@@ -18,9 +18,10 @@ test: $(DEV)/installed  ## lint, types, all tests but the long ones
 test-long: $(DEV)/installed  ## the tests that take minutes
 	$(DEV)/bin/python -m pytest -m long
 
-benchmark: $(DEV)/installed  ## ratios against scikit-learn and the padded network
+benchmark: $(DEV)/installed  ## ratios against scikit-learn, the padded network and a plain step
 	$(DEV)/bin/python benchmarks/forest.py
 	$(DEV)/bin/python benchmarks/transformer.py
+	$(DEV)/bin/python benchmarks/stream.py
 
 format: $(DEV)/installed
 	$(DEV)/bin/ruff check --fix

@@ -14,6 +14,7 @@ from lcclassify.features import Receipt
 from lcclassify.prediction import Prediction
 from lcclassify.predictors.matrix import feature_matrix
 from lcclassify.schemas.avro import (
+    FEATURES,
     AvroOutput,
     OutputOptions,
     inner_nodes,
@@ -39,6 +40,7 @@ def alerce_output(name: str, options: OutputOptions) -> AvroOutput:
         records=partial(_records, features=features),
         refuse=without_answer,
         features=tuple(fields),
+        all_features=name == "alerce-map",
     )
 
 
@@ -107,7 +109,12 @@ def _feature_record(prediction: Prediction, rows: np.ndarray, fields: dict[str, 
 
 
 def _feature_map(prediction: Prediction, rows: np.ndarray) -> pa.Array:
-    table = prediction.batch.features
+    context, table = prediction.batch.context, prediction.batch.features
+    if FEATURES in context.column_names:  # each message brought its own
+        maps = context[FEATURES].combine_chunks().take(pa.array(rows))
+        values = _within_single(maps.items.to_numpy(zero_copy_only=False))
+        items = pa.array(values, from_pandas=True)
+        return pa.MapArray.from_arrays(maps.offsets, maps.keys, items)
     if not table.column_names:
         return map_array([], np.empty((len(rows), 0)))
     as_they_came = Receipt({name: name for name in table.column_names})

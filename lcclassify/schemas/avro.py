@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +21,11 @@ from lcclassify.bundle import Feature, ModelBundle
 from lcclassify.errors import InputError
 from lcclassify.features import Receipt, accepted_names, match_features
 from lcclassify.prediction import Prediction
+from lcclassify.status import Problem
 from lcclassify.taxonomy import Taxonomy
 
 SCHEMA_KEY = "avro.schema"  # as in the header of an Avro file
+FEATURES = "features"  # in the context: a map of all the features that each object came with
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,18 @@ class OutputOptions:
         return self.classifier_version or self.bundle.version
 
 
+class Answers(NamedTuple):
+    """The records of one batch."""
+
+    table: pa.Table
+    rows: np.ndarray  # (n,) int64, of the batch: whom each record is about
+    refused: Mapping[int, str]  # rows that have no record, and why
+
+
+def _one_each(rows: np.ndarray) -> np.ndarray:
+    return rows
+
+
 @dataclass(frozen=True, slots=True)
 class AvroOutput:
     """An output schema whose tables are records of a published Avro schema."""
@@ -60,10 +74,18 @@ class AvroOutput:
     requires: tuple[str, ...] = ()  # columns of the context that must be there
     context: tuple[str, ...] = ()  # further ones that are written if they are there
     features: tuple[str, ...] = ()  # features to read besides the model's own
+    all_features: bool = (
+        False  # whether all that an object came with are written, if they are known
+    )
+    about: Callable[[np.ndarray], np.ndarray] = _one_each  # rows -> that of each record of them
     left_out: Counter[str] = field(default_factory=Counter)  # reason -> objects without a record
 
     def __call__(self, prediction: Prediction) -> pa.Table:
         """The records of one batch, in its order. InputError if a required column is not there."""
+        return self.answers(prediction).table
+
+    def answers(self, prediction: Prediction) -> Answers:
+        """The records, and whom each is about. InputError likewise."""
         there = prediction.batch.context.column_names
         if missing := [name for name in self.requires if name not in there]:
             raise InputError(
@@ -73,7 +95,8 @@ class AvroOutput:
         refused = self.refuse(prediction)
         self.left_out.update(refused.values())
         rows = np.setdiff1d(np.arange(len(prediction.batch)), list(refused))
-        return self.records(prediction, rows).replace_schema_metadata(self._metadata())
+        table = self.records(prediction, rows).replace_schema_metadata(self._metadata())
+        return Answers(table, self.about(rows), refused)
 
     def columns(self, there: Sequence[str]) -> tuple[str, ...]:
         """Of these columns of features, those to read besides the model's own."""
@@ -107,10 +130,12 @@ def match_names(names: Sequence[str], columns: Sequence[str]) -> Receipt:
 
 def without_answer(prediction: Prediction) -> dict[int, str]:
     """Rows that the model has not answered."""
-    return {
-        row: f"no answer ({problem.status.name.lower()})"
-        for row, problem in prediction.problems.items()
-    }
+    return {row: no_answer(problem) for row, problem in prediction.problems.items()}
+
+
+def no_answer(problem: Problem) -> str:
+    """What is said of an object that the model has not answered."""
+    return f"no answer ({problem.status.name.lower()})"
 
 
 def without_context(prediction: Prediction, names: Sequence[str]) -> dict[int, str]:

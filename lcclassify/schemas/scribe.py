@@ -32,9 +32,6 @@ from lcclassify.taxonomy import Taxonomy
 
 IDS_HEADER = ["classifier_name", "classifier_id", "class_name", "class_id"]
 OPTIONS = {"upsert": True, "set_on_insert": False}
-PER_CLASS = re.compile(
-    r'\{"step": "[^"]*", "survey": "(?:[^"\\]|\\.)*", "payload": \{"oid": (-?[0-9]+),'
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +68,7 @@ def scribe_output(name: str, options: OutputOptions) -> AvroOutput:
         bundle=options.bundle,
         records=partial(_records, heads=heads, command=partial(command, version=options.version)),
         refuse=without_answer,
+        about=lambda rows: np.tile(rows, len(heads)),
     )
 
 
@@ -159,6 +157,7 @@ def _per_class_output(options: OutputOptions) -> AvroOutput:
         bundle=options.bundle,
         records=partial(_per_class, heads=heads, ids=ids, about=about),
         refuse=_refuse_per_class,
+        about=lambda rows: np.repeat(rows, sum(len(head.classes) for head in heads)),
         requires=("lastmjd",),
     )
 
@@ -255,12 +254,6 @@ def _ranking(probability: np.ndarray) -> np.ndarray:
     ranking = np.empty_like(rank)
     np.put_along_axis(ranking, order, rank, axis=1)
     return ranking
-
-
-def command_key(payload: str) -> bytes | None:
-    """A command's key in Kafka: the object's id in ``scribe-per-class``, else none."""
-    found = PER_CLASS.match(payload)
-    return found[1].encode() if found else None
 
 
 def _is_int(text: str, bits: int) -> bool:

@@ -1,6 +1,6 @@
 """Avro: object container files of flat records, or of the messages of ALeRCE's feature step."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -13,7 +13,6 @@ import pyarrow as pa
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
 from lcclassify.features import header_names, is_header
-from lcclassify.legacy.records import RefusedError
 from lcclassify.sources.avro_schema import (
     NESTED,
     Named,
@@ -26,26 +25,18 @@ from lcclassify.sources.avro_schema import (
 from lcclassify.sources.blocks import CheckedBlocks
 from lcclassify.sources.columns import check_id_type, number_table
 from lcclassify.sources.curve_forms import DETECTIONS, DIA_SOURCE
-from lcclassify.sources.messages import (
-    CONTEXT,
-    HEADER,
-    NO_HEADER,
-    context_of,
-    has_magnitudes,
-    with_first_header,
-    with_header,
-)
+from lcclassify.sources.messages import CONTEXT, context_of
+from lcclassify.sources.opened import Opened, open_light_curve, open_message
 from lcclassify.sources.places import Place
 from lcclassify.sources.records import (
     Record,
     exact_array,
     flatten,
     id_array,
-    lacks_features,
     number_array,
     struct_array,
 )
-from lcclassify.status import Problem, Status
+from lcclassify.status import Problem
 
 MAGIC = b"Obj\x01"
 SAMPLE = 1000  # records that are looked at for the names in maps and headers
@@ -86,7 +77,7 @@ class AvroPart:
                 self._add(fields(schema, named))
                 for record in islice(records, left):
                     left -= 1
-                    values = flatten(_open_message(record)[0])
+                    values = flatten(open_message(record)[0])
                     self._add({k: PYTHON_KINDS.get(type(v), NESTED) for k, v in values.items()})
             if not left:
                 break
@@ -105,12 +96,12 @@ class AvroPart:
         records = chain.from_iterable(map(self._read, self._paths))
         id_type = self.id_type(id_name) if id_name in self.columns else pa.null()
         names = (id_name, *columns, *exact)
-        open_message = _open_message
+        open_one: Callable[[Record], Opened] = open_message
         if DETECTIONS in exact:
             others = [name for name in columns if not is_header(name)]
             header = [name for name in columns if name in header_names()]
-            open_message = partial(_open_light_curve, header=header, others=bool(others))
-        while rows := [self._row(open_message(r), names, r) for r in islice(records, size)]:
+            open_one = partial(open_light_curve, header=header, others=bool(others))
+        while rows := [self._row(open_one(r), names, r) for r in islice(records, size)]:
             problems = {row: r.problem for row, r in enumerate(rows) if r.problem is not None}
             object_id, *values = zip(*(row.values for row in rows), strict=True)
             arrays = {
@@ -133,7 +124,7 @@ class AvroPart:
                 repairs={row: r.repair for row, r in enumerate(rows) if r.repair is not None},
             )
 
-    def _row(self, opened: "_Opened", names: Sequence[str], record: Record) -> "_Row":
+    def _row(self, opened: Opened, names: Sequence[str], record: Record) -> "_Row":
         values, problem = flatten(opened.message), opened.problem
         for name in self._nested.keys() & set(names):
             values[name], misfit = struct_array(name, values.get(name), self._nested[name])
@@ -168,52 +159,6 @@ class _Row(NamedTuple):
     context: Mapping[str, int | float | None]
     problem: Problem | None
     repair: str | None
-
-
-class _Opened(NamedTuple):
-    """A record with its header opened; what is wrong with it, and what was put right."""
-
-    message: Record
-    problem: Problem | None
-    repair: str | None = None
-
-
-def _open_message(record: Record) -> _Opened:
-    """A record for a model of features."""
-    try:
-        return _Opened(with_header(record), lacks_features(record))
-    except RefusedError as refusal:
-        return _refused(record, refusal)
-
-
-def _open_light_curve(record: Record, header: Sequence[str], others: bool) -> _Opened:
-    """Likewise for a model of light curves that asks for these values of the header, or others.
-
-    What the object lacks does not keep it from being answered.
-    """
-    if has_magnitudes(record):
-        reason = "its detections are ZTF's: what they call mag is a magnitude, not a flux"
-        return _Opened(record, Problem(Status.INVALID_RECORD, reason))
-    try:
-        message = with_first_header(record)
-    except RefusedError as refusal:
-        return _refused(record, refusal)
-    repairs = []
-    found = message.get(HEADER)
-    if not isinstance(found, dict):
-        found = {}
-        repairs += [NO_HEADER] if header else []
-    elif missing := sum(name not in found for name in header):
-        repairs.append(f"diaObject lacks {missing} of {len(header)} values")
-    if others and (lacking := lacks_features(record)):
-        repairs.append(lacking.reason)
-    nothing = dict.fromkeys(header)  # else a feature of that name would stand in for the header
-    return _Opened({**message, HEADER: nothing | found}, None, "; ".join(repairs) or None)
-
-
-def _refused(record: Record, refusal: RefusedError) -> _Opened:
-    reason = f"the header of the message cannot be read: {refusal}"
-    return _Opened(record, Problem(Status.INVALID_RECORD, reason))
 
 
 @contextmanager

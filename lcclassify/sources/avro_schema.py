@@ -10,7 +10,6 @@ from lcclassify.errors import InputError
 from lcclassify.sources.columns import is_number, is_text
 from lcclassify.sources.curve_forms import ALERT, DETECTIONS, observed_names
 from lcclassify.sources.parquet import FEATURES, HEADERS, homonyms
-from lcclassify.sources.places import Place
 
 MAX_DEPTH = 64  # of types inside types; fastavro follows data down the C stack, without a limit
 Named = Mapping[str, Any]  # full name of a type -> its schema
@@ -81,7 +80,7 @@ def full_name(schema: Any) -> str:
     return ".".join(filter(None, (schema.get("namespace"), schema["name"])))
 
 
-def named_types(path: Place, schema: Any) -> Named:
+def named_types(path: object, schema: Any) -> Named:
     """The types that a schema names. InputError if it is not that of records of a known depth."""
     named: dict[str, Any] = {}
     try:

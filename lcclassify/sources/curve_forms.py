@@ -54,6 +54,11 @@ class CurveForm:
     is_magnitude: bool = False  # what a message calls ``mag`` is a flux; elsewhere it is not
 
 
+MESSAGES = CurveForm(
+    "messages", "mjd", "fid", "mag", "e_mag", zero_point=NANOJANSKY, structs=(DETECTIONS,)
+)
+
+
 def find_form(columns: Columns, schema_name: str = "") -> CurveForm | None:
     """The form of the light curves in a table, by its columns and Avro schema; None: it has none.
 
@@ -65,8 +70,7 @@ def find_form(columns: Columns, schema_name: str = "") -> CurveForm | None:
         there = tuple(name for name in ALERT if name in nested)
         return replace(form, structs=there, zero_point=_declared(schema_name))
     if schema_name and {"mjd", "fid", "mag"} <= set(nested.get(DETECTIONS, ())):
-        names = ("mjd", "fid", "mag", "e_mag")
-        return CurveForm("messages", *names, zero_point=NANOJANSKY, structs=(DETECTIONS,))
+        return MESSAGES
     lists = {name: kind.value_type for name, kind in columns.items() if is_list(kind)}
     scalars = {name: kind for name, kind in columns.items() if name not in lists}
     if form := _named(scalars, "rows") or _named(lists, "lists"):

@@ -66,26 +66,41 @@ def has_magnitudes(message: Record) -> bool:
 
 
 def context_of(message: Record) -> dict[str, int | float | None]:
-    """What output schemas need of a message, null where it has no such thing.
+    """What output schemas need of a message, null where it has no such thing."""
+    return {"lastmjd": last_mjd(message), **alert_of(message)}
 
-    The ids and times are those of the alert that the message answers: of the first new detection
-    with a stamp, or else of the last one with a stamp. An id that was rounded on its way is taken
-    from ``candid``, which is exact: it is the alert's id, and stands for the source's as well.
-    """
+
+def last_mjd(message: Record) -> float | None:
+    """When its last detection was made that was measured. d"""
     measured = [_mjd(d, -math.inf) for d in _detections(message) if _is_measured(d)]
     last = max(measured, default=-math.inf)
-    context: dict[str, int | float | None] = {"lastmjd": last if math.isfinite(last) else None}
+    return last if math.isfinite(last) else None
+
+
+def alert_of(message: Record) -> dict[str, int | float | None]:
+    """Ids and times of the alert that the message answers; none if it answers none.
+
+    They are those of the first new detection with a stamp, or else of the last one with a stamp. An
+    id that was rounded on its way is taken from ``candid``, which is exact: it is the alert's id,
+    and stands for the source's as well.
+    """
     alert = _alert(message)
-    if alert is not None:
-        extra, candid = _extra(alert), _exact(alert.get("candid"))
-        ids = {name: _exact(extra.get(name)) for name in ("alertId", "diaSourceId")}
-        context |= {name: candid if value is None else value for name, value in ids.items()}
-        context["elasticcPublishTimestamp"] = _time(extra.get("surveyPublishTimestamp"))
-        ingested = _time(extra.get("brokerIngestTimestamp"))
-        if ingested is not None and ingested < SECONDS:
-            ingested *= 1000
-        context["brokerIngestTimestamp"] = ingested
-    return context
+    if alert is None:
+        return {}
+    extra, candid = _extra(alert), _exact(alert.get("candid"))
+    ids = {name: _exact(extra.get(name)) for name in ("alertId", "diaSourceId")}
+    context = {name: candid if value is None else value for name, value in ids.items()}
+    context["elasticcPublishTimestamp"] = _time(extra.get("surveyPublishTimestamp"))
+    ingested = _time(extra.get("brokerIngestTimestamp"))
+    if ingested is not None and ingested < SECONDS:
+        ingested *= 1000
+    context["brokerIngestTimestamp"] = ingested
+    return {**context}
+
+
+def n_unforced(message: Record) -> int:
+    """How many of its detections are not forced, those at magnitude 100 included."""
+    return sum(not detection.get("forced") for detection in _detections(message))
 
 
 def _header(value: object) -> Mapping[str, Plain] | None:

@@ -102,7 +102,6 @@ def _together(first: Callable[[], Step], second: Callable[[], T]) -> tuple[Step,
     """Both at a time. LcclassifyError with all that is wrong, of the kind of the first."""
     with ThreadPoolExecutor(2) as pool:
         step, found = pool.submit(first), pool.submit(second)
-        wait((step, found))
     errors = [error for future in (step, found) if (error := future.exception())]
     if len(errors) == 2 and all(isinstance(error, LcclassifyError) for error in errors):
         raise type(errors[0])(". ".join(map(str, errors))) from None

@@ -1,9 +1,33 @@
 """Step: from a batch of messages to everything that is sent on, without a broker."""
 
-from collections.abc import Sequence
-from typing import Protocol
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
 
-from lcclassify.stream.message import Message, Work
+import pyarrow as pa
+
+from lcclassify.errors import LcclassifyError, SettingsError
+from lcclassify.prediction import Prediction
+from lcclassify.predictors import load_predictor
+from lcclassify.resolve import resolve_model
+from lcclassify.schemas.avro import AvroOutput, no_answer
+from lcclassify.sources.records import Record
+from lcclassify.status import Problem, Status
+from lcclassify.stream.answers import Sent, ToTable, ToTopic
+from lcclassify.stream.batches import Batches
+from lcclassify.stream.classes import require_kind
+from lcclassify.stream.decoders import open_decoder
+from lcclassify.stream.encoders import open_encoder
+from lcclassify.stream.message import Message, Outgoing, Work, spans_of
+from lcclassify.stream.metrics import metrics_message
+from lcclassify.stream.narrow import UnreadableError
+from lcclassify.stream.settings import Settings
+
+log = logging.getLogger("lcclassify.stream")
+Clock = Callable[[], datetime]
 
 
 class Step(Protocol):
@@ -11,3 +35,170 @@ class Step(Protocol):
 
     def __call__(self, messages: Sequence[Message], /) -> Work:
         """Answer every message. One that cannot be read or answered is logged and counted."""
+
+
+def utc_now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)
+
+
+def open_step(settings: Settings, *, clock: Clock = utc_now) -> "MessageStep":
+    """Load the model, and open what its answers are written as.
+
+    ModelError, InputError or SettingsError if they do not fit each other.
+    """
+    return MessageStep(settings, clock)
+
+
+class _Row(NamedTuple):
+    """A message and what was read of it."""
+
+    message: Message
+    record: Record
+    problem: Problem | None = None  # why nothing was
+
+
+class _Part(NamedTuple):
+    """What some of the messages lead to."""
+
+    results: Sequence[Outgoing]
+    commands: Sequence[Outgoing]
+    table: pa.Table | None
+    statuses: Counter[str]
+    n_skipped: int
+
+
+class MessageStep:
+    """A step, whose parts can be looked at one by one."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        model, output, self._clock = settings.model, settings.output, clock
+        bundle = resolve_model(model.name, quantiles=model.quantiles, offline=model.offline)
+        require_kind(bundle, model.expected)
+        self._settings = settings
+        schema = output.open(bundle)
+        self.results: ToTopic | ToTable
+        if settings.to != "kafka":
+            self.results = ToTable(schema)
+        elif isinstance(schema, AvroOutput):
+            encode = open_encoder(schema.schema_name, settings.encoding)
+            self.results = ToTopic("results", schema, encode)
+        else:
+            raise SettingsError("a topic takes records of a published schema: name one")
+        self._is_flat = not isinstance(schema, AvroOutput)
+        self.commands = None
+        outputs = [schema] if isinstance(schema, AvroOutput) else []
+        if settings.scribe is not None:
+            commands = replace(
+                output, schema=settings.scribe_form, tidy=False, top=None, hierarchy=False
+            ).open(bundle)
+            if not isinstance(commands, AvroOutput):
+                raise SettingsError(f"{settings.scribe_form} is no form of scribe commands")
+            encode = open_encoder(commands.schema_name, settings.encoding)
+            self.commands = ToTopic("scribe", commands, encode)
+            outputs.append(commands)
+        self.batches = Batches(bundle, outputs, model, settings.input.id_name)
+        self.decode = open_decoder(settings.input, self.batches.wants)
+        self.predictor = load_predictor(
+            bundle, min_coverage=0.0, threads=model.threads, device=model.device
+        )
+
+    def __call__(self, messages: Sequence[Message], /) -> Work:
+        """Answer every message."""
+        received = self._clock()
+        rows = [self._read(message) for message in messages]
+        kept = [row for row in rows if row.problem is None or self._is_flat]
+        parts = self._answer(kept, received) if kept else []
+        tables = [part.table for part in parts if part.table is not None]
+        outgoing = [item for part in parts for item in part.commands]
+        outgoing += [item for part in parts for item in part.results]
+        return Work(
+            outgoing=[*outgoing, *self._metrics(rows, received)],
+            table=pa.concat_tables(tables) if tables else None,
+            n_skipped=sum(row.problem is not None for row in rows)
+            + sum(part.n_skipped for part in parts),
+            statuses=dict(sum((part.statuses for part in parts), Counter())),
+            spans=spans_of(messages),
+        )
+
+    def _read(self, message: Message) -> _Row:
+        try:
+            if message.value is None:
+                raise UnreadableError("it has no value")
+            return _Row(message, self.decode(message.value))
+        except (LcclassifyError, MemoryError):  # as of a registry: no message is to blame
+            raise
+        except UnreadableError as error:
+            return self._unread(message, str(error))
+        except Exception as error:  # that none of the checks foresaw
+            return self._unread(message, repr(error))
+
+    def _unread(self, message: Message, reason: str) -> _Row:
+        log.warning("%s cannot be read: %s", message.place, reason)
+        return _Row(message, {}, Problem(Status.INVALID_RECORD, reason))
+
+    def _answer(self, rows: Sequence[_Row], now: datetime) -> list[_Part]:
+        """Answer messages; if that fails, each half of them, down to the one that is to blame."""
+        try:
+            return [self._part(rows, now)]
+        except MemoryError:  # of which no message is to blame
+            raise
+        except Exception as error:  # that none of the checks foresaw
+            failure = error
+        if len(rows) > 1:
+            half = len(rows) // 2
+            return [*self._answer(rows[:half], now), *self._answer(rows[half:], now)]
+        [(message, _, problem)] = rows
+        if problem is not None:  # nothing of the message was looked at
+            raise failure
+        reason = f"{type(failure).__name__}: {failure!s:.200}"
+        log.error("%s cannot be answered: %s", message.place, reason, exc_info=failure)
+        row = _Row(message, {}, Problem(Status.INVALID_RECORD, f"it cannot be answered: {reason}"))
+        found = self._answer([row], now) if self._is_flat else []
+        return [*found, _Part((), (), None, Counter(), 1)]
+
+    def _part(self, rows: Sequence[_Row], now: datetime) -> _Part:
+        unread = {n: row.problem for n, row in enumerate(rows) if row.problem is not None}
+        batch = self.batches([row.record for row in rows], unread)
+        prediction = self.predictor.predict(batch)
+        messages = [row.message for row in rows]
+        settings = self._settings
+        if isinstance(self.results, ToTable):
+            found = self.results(prediction, messages)
+        else:
+            topic = settings.topics.at(now) if settings.topics else ""
+            found = self.results(prediction, topic)
+        commands: Sequence[Outgoing] = ()
+        if self.commands is not None and settings.scribe is not None:
+            commands = self.commands(prediction, settings.scribe.topic).outgoing
+        statuses = Counter(note.status.name.lower() for note in prediction.notes.values())
+        statuses["ok"] += len(rows) - statuses.total()
+        n_skipped = self._left_out(messages, prediction, found)
+        return _Part(found.outgoing, commands, found.table, statuses, n_skipped)
+
+    def _left_out(self, messages: Sequence[Message], answer: Prediction, sent: Sent) -> int:
+        """Count and log the messages that have no record for want of more than an answer."""
+        left_out = {
+            row: reason
+            for row, reason in sent.refused.items()
+            if row not in answer.problems or reason != no_answer(answer.problems[row])
+        }
+        for row, reason in sorted(left_out.items()):
+            log.warning("%s has no record: %s", messages[row].place, reason)
+        return len(left_out)
+
+    def _metrics(self, rows: Iterable[_Row], received: datetime) -> list[Outgoing]:
+        settings = self._settings
+        if settings.metrics is None:
+            return []
+        told = [row.record for row in rows]
+        value = metrics_message(
+            received=received,
+            sent=self._clock(),
+            aids=[record.get("aid") for record in told],
+            candids=[record.get("candid") for record in told],
+            n_messages=len(told),
+            source=settings.metrics_source,
+            survey=settings.metrics_survey,
+        )
+        return [Outgoing("metrics", settings.metrics.topic, None, value)]

@@ -6,9 +6,11 @@ shows each difference.
 """
 
 import base64
+import csv
 import io
 import json
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import fastavro
@@ -40,23 +42,8 @@ DIFFERENCES = {  # what the reference does, what we do instead; tests name them 
 }
 ZTF, TORETTO = ("messages_ztf", "ztf_hrf_1.1"), ("messages_elasticc", "toretto")
 BARNEY, MAP = ("messages_elasticc", "barney"), ("messages_ztf_map", "ztf_hrf_1.1")
-# run: messages, model; schemas of records and commands; fewest detections
-RUNS = {
-    "ztf_batch": (*ZTF, "alerce-map", "scribe", 0),
-    "ztf_batch_min_detections": (*ZTF, "alerce-map", "scribe", 3),
-    "ztf_batch_min_detections_none_left": (*ZTF, "alerce-map", "scribe", 1000),
-    "ztf_batch_topbottom": (*ZTF, "alerce-map", "scribe-hierarchy", 0),
-    "ztf_batch_score": (*ZTF, "alerce-map", "scribe-score", 0),
-    "ztf_anomaly_parser": (*ZTF, "alerce-map", "scribe", 0),
-    "ztf_map_batch": (*MAP, "alerce-map", "scribe", 0),
-    "toretto_batch": (*TORETTO, "elasticc-v0_9_1", "scribe", 0),
-    "toretto_batch_score": (*TORETTO, "elasticc-v0_9_1", "scribe-score", 0),
-    "toretto_batch_min_detections_2": (*TORETTO, "elasticc-v0_9_1", "scribe", 3),
-    "toretto_batch_min_detections_none_left": (*TORETTO, "elasticc-v0_9_1", "scribe", 1000),
-    "barney_batch": (*BARNEY, "elasticc-v0_9_1", "scribe", 0),
-    "barney_batch_min_detections_2": (*BARNEY, "elasticc-v0_9_1", "scribe", 3),
-    "barney_batch_min_detections_none_left": (*BARNEY, "elasticc-v0_9_1", "scribe", 1000),
-}
+with Path(__file__).with_name("step_runs.csv").open(encoding="utf-8", newline="") as file:
+    RUNS = {row["run"]: row for row in csv.DictReader(file)}
 BYTES = ["ztf_batch", "ztf_batch_min_detections", "ztf_map_batch", "toretto_batch", "barney_batch"]
 SINGLES = {  # messages, model; schema; how many the reference answers
     "ztf_single": (*ZTF, "alerce-map", 44),
@@ -188,14 +175,14 @@ def differs(run, data):
 @pytest.fixture(params=RUNS)
 def run(request, golden, step, predictors):
     """One run of the reference, and our predictions for its messages."""
-    folder, model, output, commands, min_detections = RUNS[request.param]
+    _, folder, model, output, commands, fewest = RUNS[request.param].values()
     about = json.loads((step / request.param / "run.json").read_text())
     assert all(file.startswith(f"{folder}/") for file in about["inputs"])
     messages = read_messages([golden / file for file in about["inputs"]])
     return SimpleNamespace(
         about=about,
         folder=step / request.param,
-        prediction=predict(predictors, messages, model, min_detections),
+        prediction=predict(predictors, messages, model, int(fewest)),
         output=output,
         commands=commands,
         differs=set() if model != "barney" else repeated(messages) | featureless(messages),

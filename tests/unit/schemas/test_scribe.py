@@ -7,7 +7,6 @@ import pytest
 from lcclassify.errors import InputError
 from lcclassify.schemas import open_output
 from lcclassify.schemas.avro import OutputOptions
-from lcclassify.schemas.scribe import command_key
 from lcclassify.sinks.records import records
 from lcclassify.status import Problem, Status
 from lcclassify.taxonomy import Taxonomy
@@ -121,21 +120,6 @@ def test_ranks_are_those_of_the_distinct_probabilities(ids):
     commands = map(json.loads, payloads("scribe-per-class", prediction, **options))
     ranks = [command["payload"]["ranking"] for command in commands]
     assert ranks == [*(2, 1, 2), *(2, 2, 1), *(3, 2, 1), *(1, 1, 2), *(1, 1, 1)]
-
-
-@pytest.mark.parametrize("survey", ["ztf", 'a"b', '"payload": {"oid": 5,', "\\", ""])
-def test_a_command_per_class_has_the_object_s_id_as_its_key(ids, survey):
-    options = {"scribe_ids": ids, "sid": 1, "classifier_version": "210", "survey": survey}
-    prediction = flat_prediction(["-12", "0034"], [60000.5, 1])
-    commands = payloads("scribe-per-class", prediction, **options)
-    assert [json.loads(text)["survey"] for text in commands] == [survey] * 6
-    assert list(map(command_key, commands)) == [b"-12"] * 3 + [b"34"] * 3
-
-
-@pytest.mark.parametrize("form", ["scribe", "scribe-hierarchy", "scribe-score"])
-def test_other_commands_have_no_key(form):
-    commands = payloads(form, make_prediction(TREE, ROWS))
-    assert set(map(command_key, commands)) == {None}
 
 
 def test_per_class_refuses_what_the_database_cannot_hold(ids):

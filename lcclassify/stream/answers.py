@@ -1,0 +1,82 @@
+"""Predictions to messages, and to rows for files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from lcclassify import __version__
+from lcclassify.prediction import Prediction
+from lcclassify.schemas import OutputSchema
+from lcclassify.schemas.avro import AvroOutput
+from lcclassify.stream.encoders import Encoder
+from lcclassify.stream.message import Channel, Headers, Message, Outgoing
+
+
+class Sent(NamedTuple):
+    """What some messages lead to in one place."""
+
+    outgoing: Sequence[Outgoing]
+    table: pa.Table | None
+    refused: Mapping[int, str]  # messages without a record, and why
+
+
+@dataclass(frozen=True, slots=True)
+class ToTopic:
+    """Records of a published schema as messages; the key is the id of the object, if it has one."""
+
+    channel: Channel
+    output: AvroOutput
+    encode: Encoder
+
+    def __call__(self, prediction: Prediction, topic: str) -> Sent:
+        """The messages, in the order of the records."""
+        answers = self.output.answers(prediction)
+        ids = prediction.batch.object_id.to_pylist()
+        keys = [None if object_id is None else object_id.encode() for object_id in ids]
+        headers = headers_of(prediction)
+        outgoing = [
+            Outgoing(self.channel, topic, keys[row], value, headers)
+            for row, value in zip(answers.rows.tolist(), self.encode(answers.table), strict=True)
+        ]
+        return Sent(outgoing, None, answers.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class ToTable:
+    """Rows for files or standard output, each with the place of its message."""
+
+    schema: OutputSchema
+
+    def __call__(self, prediction: Prediction, messages: Sequence[Message]) -> Sent:
+        """The rows, in the order of the messages."""
+        refused: Mapping[int, str] = {}
+        if isinstance(self.schema, AvroOutput):
+            table, rows, refused = self.schema.answers(prediction)
+        else:  # of a flat table each object has as many rows
+            table = self.schema(prediction)
+            n_rows = table.num_rows // max(len(messages), 1)
+            rows = np.repeat(np.arange(len(messages)), n_rows)
+        places = [messages[row] for row in rows.tolist()]
+        columns = {
+            "topic": pa.array([message.topic for message in places], pa.string()),
+            "partition": pa.array([message.partition for message in places], pa.int32()),
+            "offset": pa.array([message.offset for message in places], pa.int64()),
+        }
+        for name, column in reversed(columns.items()):
+            table = table.add_column(0, pa.field(name, column.type), column)
+        return Sent((), table, refused)
+
+
+def headers_of(prediction: Prediction) -> Headers:
+    """Who answered, in the headers of every message."""
+    bundle = prediction.bundle
+    told = {
+        "model": bundle.name,
+        "version": bundle.version,
+        "digest": bundle.digest,
+        "lcclassify": __version__,
+    }
+    return tuple((name, text.encode()) for name, text in told.items())

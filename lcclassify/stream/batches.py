@@ -1,0 +1,195 @@
+"""Records of messages to batches, in which no object's answer depends on the others."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from lcclassify.batch import Batch
+from lcclassify.bundle import ModelBundle
+from lcclassify.features import header_names, is_header, some_of
+from lcclassify.schemas.avro import FEATURES as ALL_FEATURES
+from lcclassify.schemas.avro import AvroOutput
+from lcclassify.sources.columns import check_ids
+from lcclassify.sources.curve_forms import DETECTIONS, MESSAGES, settle
+from lcclassify.sources.light_curves import with_light_curves
+from lcclassify.sources.messages import CONTEXT, alert_of, last_mjd, n_unforced
+from lcclassify.sources.opened import Opened, open_light_curve, open_message
+from lcclassify.sources.parquet import FEATURES, HEADERS
+from lcclassify.sources.records import Record, id_array, lacks_features, struct_array
+from lcclassify.status import Problem, Status
+from lcclassify.stream.columns import Columns
+from lcclassify.stream.narrow import Wants
+from lcclassify.stream.settings import Model
+
+IDS = ("oid", "aid")  # the id of an object is the first of these that it has
+METRICS = ("aid", "candid")  # what the metrics message tells of every message
+LAST_MJD = "lastmjd"
+OBSERVED = pa.list_(
+    pa.struct(
+        [
+            pa.field("mjd", pa.float64()),
+            pa.field("fid", pa.string()),
+            pa.field("mag", pa.float64()),
+            pa.field("e_mag", pa.float64()),
+        ]
+    )
+)
+ALERT = ("candid", "mjd", "new", "has_stamp", "extra_fields")  # fields of detections
+MEASURED = ("mjd", "mag", "e_mag", "tid")
+
+
+class _Row(NamedTuple):
+    """What is kept of a message."""
+
+    values: Sequence[Any]
+    context: dict[str, Any]
+    curve: pa.Array | None
+    problem: Problem | None
+    repair: str | None
+
+
+class Batches:
+    """Makes batches for a model and what is written of its answers."""
+
+    def __init__(
+        self,
+        bundle: ModelBundle,
+        outputs: Sequence[AvroOutput],
+        settings: Model,
+        id_name: str | None,
+    ) -> None:
+        settings.light_curves.require_use(bundle.needs_light_curves, bundle.label)
+        self._bundle, self._settings = bundle, settings
+        self._form = None
+        if bundle.needs_light_curves:
+            self._form = settle("messages", MESSAGES, settings.light_curves)
+        names = [feature.accepts[0] for feature in bundle.features]
+        self._header = [name for name in names if name in header_names()]
+        self._others = any(not is_header(name) for name in names)
+        self._ids = IDS if id_name is None else (id_name,)
+        self._columns = Columns(bundle, [name for output in outputs for name in output.features])
+        asked = {name for output in outputs for name in (*output.requires, *output.context)}
+        self._has_map = any(output.all_features for output in outputs)
+        self._context = pa.schema([field for field in CONTEXT if field.name in asked])
+
+    @property
+    def wants(self) -> Wants:
+        """What is read of messages."""
+        accepted, context = self._columns.accepted, set(self._context.names)
+        detections: set[str] = set()
+        if context - {LAST_MJD}:
+            detections |= set(ALERT)
+        if LAST_MJD in context:
+            detections |= set(MEASURED)
+        if self._header:
+            detections |= {"mjd", "extra_fields"}
+        if self._form is not None:
+            detections |= {"fid", *MEASURED}
+        if self._settings.min_detections:
+            detections.add("forced")
+        fields = {*self._ids, *METRICS, *accepted, *(HEADERS if self._header else ())}
+        return Wants(
+            fields=frozenset(fields),
+            features=None if self._has_map else accepted,
+            detections=frozenset(detections),
+        )
+
+    def __call__(self, records: Sequence[Record], unread: Mapping[int, Problem]) -> Batch:
+        """A batch of these messages, in their order; ``unread`` says what is wrong with some."""
+        rows = [self._row(record) for record in records]
+        problems = {row: r.problem for row, r in enumerate(rows) if r.problem is not None}
+        problems |= unread
+        object_id = id_array([self._id(record) for record in records], pa.string(), problems)
+        check_ids(object_id, problems)
+        context: dict[str, Any] = {
+            field.name: pa.array([row.context.get(field.name) for row in rows], field.type)
+            for field in self._context
+        }
+        if self._has_map:
+            context[ALL_FEATURES] = _maps(records)
+        if self._form is not None:
+            curves = [row.curve for row in rows if row.curve is not None]
+            context[DETECTIONS] = pa.chunked_array(curves, OBSERVED)
+        batch = Batch(
+            object_id=object_id,
+            id_name=self._ids[0],
+            features=self._columns.table([row.values for row in rows], problems),
+            problems=problems,
+            context=pa.table(context),
+            repairs={row: r.repair for row, r in enumerate(rows) if r.repair is not None},
+        )
+        return batch if self._form is None else with_light_curves(batch, self._form)
+
+    def _id(self, record: Record) -> Any:
+        return next((record[name] for name in self._ids if record.get(name) is not None), None)
+
+    def _row(self, record: Record) -> _Row:
+        message, problem, repair = self._open(record)
+        values, missing = self._columns.read(message)
+        curve = None
+        if self._form is not None:
+            curve, misfit = _curve(record.get(DETECTIONS))
+            problem = problem or misfit
+            if missing and lacks_features(record) is None:
+                said = f"{len(missing)} of {self._columns.n_features} features are not there"
+                repair = said if repair is None else f"{repair}; {said}"
+        problem = problem or self._too_few(record) or self._uncovered(missing)
+        context: dict[str, Any] = {}
+        if self._context.names:
+            context = alert_of(record)
+            if LAST_MJD in self._context.names:
+                context[LAST_MJD] = last_mjd(record)
+        return _Row(values, context, curve, problem, repair)
+
+    def _open(self, record: Record) -> Opened:
+        """A message with its header where the model looks at it; what it does not is not read."""
+        if self._form is not None:
+            return open_light_curve(record, self._header, self._others)
+        return open_message(record) if self._header else Opened(record, lacks_features(record))
+
+    def _too_few(self, record: Record) -> Problem | None:
+        fewest = self._settings.min_detections
+        if fewest and (n := n_unforced(record)) < fewest:
+            reason = f"{n} detections that are not forced, fewer than {fewest}"
+            return Problem(Status.TOO_FEW_OBSERVATIONS, reason)
+        return None
+
+    def _uncovered(self, missing: Sequence[str]) -> Problem | None:
+        """Whether too few of the features are there; a model of light curves does without."""
+        n_features = self._columns.n_features
+        share = self._settings.min_coverage
+        if self._form is None and n_features - len(missing) < share * n_features:
+            reason = f"{len(missing)} of {n_features} features are not there: {some_of(missing)}"
+            return Problem(Status.MISSING_FEATURES, reason)
+        return None
+
+
+def _curve(detections: Any) -> tuple[pa.Array, Problem | None]:
+    """What a light curve needs of detections. Numbers of bands become text, as they are known."""
+    if isinstance(detections, list):
+        detections = [
+            {**item, "fid": str(item["fid"])}
+            if isinstance(item, dict) and type(item.get("fid")) is int
+            else item
+            for item in detections
+        ]
+    return struct_array(DETECTIONS, detections, OBSERVED)
+
+
+def _maps(records: Sequence[Record]) -> pa.Array:
+    """The features that each message came with, null where one is no number."""
+    pairs = [
+        [(name, _number(value)) for name, value in features.items()]
+        if isinstance(features := record.get(FEATURES), dict)
+        else None
+        for record in records
+    ]
+    return pa.array(pairs, pa.map_(pa.string(), pa.float64()))
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value) if isinstance(value, float | int) else None
+    except OverflowError:
+        return None

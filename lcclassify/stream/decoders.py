@@ -1,0 +1,67 @@
+"""Message bytes to records, whatever the form."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from lcclassify.errors import SettingsError
+from lcclassify.stream.containers import Containers
+from lcclassify.stream.narrow import UnreadableError, Wants, narrow
+from lcclassify.stream.registry import Registry
+from lcclassify.stream.settings import Input
+
+Decoder = Callable[[bytes], dict[str, Any]]  # UnreadableError if a message cannot be read
+
+
+def open_decoder(settings: Input, wants: Wants) -> Decoder:
+    """How messages are read. SettingsError or InputError if that is not known."""
+    return DECODERS[settings.form](settings, wants)
+
+
+def _containers(settings: Input, wants: Wants) -> Decoder:
+    return Containers(wants)
+
+
+def _schemaless(settings: Input, wants: Wants) -> Decoder:
+    import fastavro.schema
+
+    if settings.schema is None:
+        raise SettingsError("schemaless messages need the schema that they were written with")
+    try:
+        schema = fastavro.schema.load_schema(settings.schema)
+    except Exception as error:  # OSError, ValueError, KeyError: whatever the file leads to
+        reason = str(error) or type(error).__name__
+        raise SettingsError(f"{settings.schema} is no Avro schema: {reason:.200}") from None
+    return narrow(schema, wants, settings.schema)
+
+
+def _confluent(settings: Input, wants: Wants) -> Decoder:
+    if settings.registry is None:
+        raise SettingsError("messages with Confluent's framing need the URL of a schema registry")
+    auth = None
+    if settings.registry_user is not None and settings.registry_password is not None:
+        auth = settings.registry_user, settings.registry_password
+    return Registry(settings.registry, wants, auth)
+
+
+def _json(settings: Input, wants: Wants) -> Decoder:
+    return read_json
+
+
+def read_json(data: bytes) -> dict[str, Any]:
+    """A message of JSON. NaN and Infinity are read as Python writes them. UnreadableError"""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"it is no JSON: {error!s:.100}") from None
+    if not isinstance(value, dict):
+        raise UnreadableError("it is no JSON object")
+    return value
+
+
+DECODERS: dict[str, Callable[[Input, Wants], Decoder]] = {
+    "avro": _containers,
+    "schemaless": _schemaless,
+    "confluent": _confluent,
+    "json": _json,
+}
