@@ -55,11 +55,11 @@ def run_stream(settings: Settings) -> Counts:
         )
     objects = ", ".join(f"{n} {name}" for name, n in counts.statuses.most_common())
     log.info(
-        "%d messages in %d batches (%s); %d without a result",
+        "done: messages %d (%s), without a result %d, batches %d",
         counts.n_messages,
-        counts.n_batches,
         objects or "no objects",
         counts.n_skipped,
+        counts.n_batches,
     )
     return counts
 
