@@ -46,6 +46,7 @@ class Work:
     # of the message (string, int32, int64), then the columns of the output
     spans: Spans = field(default_factory=dict)  # of all its messages, for files
     n_skipped: int = 0  # messages that gave no result, each logged
+    misfits: Sequence[str] = ()  # why messages cannot be read, or lack the model's features
     statuses: dict[str, int] = field(default_factory=dict)  # of the objects, as in ``Summary``
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TypeVar
 
-from lcclassify.errors import LcclassifyError, SettingsError
+from lcclassify.errors import InputError, LcclassifyError, SettingsError
 from lcclassify.sinks.kafka import AtLeastOnce, Delivery, ExactlyOnce
 from lcclassify.sinks.offset_files import OffsetFiles
 from lcclassify.sinks.stdout import StdoutSink
@@ -25,6 +25,7 @@ from lcclassify.stream.shutdown import stopped_by_signals
 from lcclassify.stream.start import reset_policy, set_start
 from lcclassify.stream.step import Step, open_step
 
+LEAST_MESSAGES = 10  # fewer say nothing about a topic
 LOOK_S = 0.2  # how often the main thread is there for signals
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ def run_stream(settings: Settings) -> Counts:
     set_start(settings)
     with stopped_by_signals(settings.shutdown_s) as stop:
         counts = _aside(
-            lambda: _run(settings, _with_topics(settings, step), open_delivery, done, stop)
+            lambda: _run(settings, _with_topics(settings, fitting(step)), open_delivery, done, stop)
         )
     objects = ", ".join(f"{n} {name}" for name, n in counts.statuses.most_common())
     log.info(
@@ -166,6 +167,28 @@ def _transactional_id(settings: Settings) -> tuple[str, bool]:
     if instance := settings.input.client.properties.get("group.instance.id"):
         return f"{group}-{instance}", False
     return f"{group}-{socket.gethostname()}-{uuid.uuid4().hex[:8]}", True
+
+
+def fitting(step: Step) -> Step:
+    """A step that refuses to begin if none of the first messages is one for the model. InputError
+
+    Else a wrong topic, form or model would be read to its end, and all of it count as handled.
+    """
+    n_seen, fits = 0, False
+
+    def fitting_step(messages: Sequence[Message], /) -> Work:
+        nonlocal n_seen, fits
+        work = step(messages)
+        n_seen += len(messages)
+        fits = fits or len(work.misfits) < len(messages)
+        if not fits and n_seen >= LEAST_MESSAGES:
+            raise InputError(
+                f"none of the first {n_seen} messages can be answered; {messages[-1].place}: "
+                f"{work.misfits[-1]}; check --consumer-topics, --input-format and --model"
+            )
+        return work
+
+    return fitting_step
 
 
 def _with_topics(settings: Settings, step: Step) -> Step:

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ from lcclassify.prediction import Prediction
 from lcclassify.predictors import load_predictor
 from lcclassify.resolve import resolve_model
 from lcclassify.schemas.avro import AvroOutput, no_answer
+from lcclassify.sources.parquet import NO_FEATURES
 from lcclassify.sources.records import Record
 from lcclassify.status import Problem, Status
 from lcclassify.stream.answers import Sent, ToTable, ToTopic
@@ -58,14 +59,17 @@ class _Row(NamedTuple):
     problem: Problem | None = None  # why nothing was
 
 
-class _Part(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Part:
     """What some of the messages lead to."""
 
     results: Sequence[Outgoing]
     commands: Sequence[Outgoing]
-    table: pa.Table | None
-    statuses: Counter[str]
-    n_skipped: int
+    table: pa.Table | None = None
+    statuses: Counter[str] = field(default_factory=Counter)
+    classes: Counter[str] = field(default_factory=Counter)
+    n_skipped: int = 0
+    misfits: Sequence[str] = ()
 
 
 class MessageStep:
@@ -112,11 +116,16 @@ class MessageStep:
         tables = [part.table for part in parts if part.table is not None]
         outgoing = [item for part in parts for item in part.commands]
         outgoing += [item for part in parts for item in part.results]
+        unread = [row.problem.reason for row in rows if row.problem is not None]
+        if self._settings.log_classes:
+            classes = sum((part.classes for part in parts), Counter[str]())
+            told = ", ".join(f"{name} {n}" for name, n in classes.most_common())
+            log.info("classes: %s", told or "none")
         return Work(
             outgoing=[*outgoing, *self._metrics(rows, received)],
             table=pa.concat_tables(tables) if tables else None,
-            n_skipped=sum(row.problem is not None for row in rows)
-            + sum(part.n_skipped for part in parts),
+            n_skipped=len(unread) + sum(part.n_skipped for part in parts),
+            misfits=[*unread, *(reason for part in parts for reason in part.misfits)],
             statuses=dict(sum((part.statuses for part in parts), Counter())),
             spans=spans_of(messages),
         )
@@ -155,7 +164,7 @@ class MessageStep:
         log.error("%s cannot be answered: %s", message.place, reason, exc_info=failure)
         row = _Row(message, {}, Problem(Status.INVALID_RECORD, f"it cannot be answered: {reason}"))
         found = self._answer([row], now) if self._is_flat else []
-        return [*found, _Part((), (), None, Counter(), 1)]
+        return [*found, _Part((), (), n_skipped=1)]
 
     def _part(self, rows: Sequence[_Row], now: datetime) -> _Part:
         unread = {n: row.problem for n, row in enumerate(rows) if row.problem is not None}
@@ -173,8 +182,21 @@ class MessageStep:
             commands = self.commands(prediction, settings.scribe.topic).outgoing
         statuses = Counter(note.status.name.lower() for note in prediction.notes.values())
         statuses["ok"] += len(rows) - statuses.total()
-        n_skipped = self._left_out(messages, prediction, found)
-        return _Part(found.outgoing, commands, found.table, statuses, n_skipped)
+        names = prediction.bundle.taxonomy.classes
+        best = prediction.ranking[prediction.answered, 0].tolist()
+        return _Part(
+            results=found.outgoing,
+            commands=commands,
+            table=found.table,
+            statuses=statuses,
+            classes=Counter(names[leaf] for leaf in best),
+            n_skipped=self._left_out(messages, prediction, found),
+            misfits=[
+                problem.reason
+                for problem in prediction.problems.values()
+                if problem.status is Status.MISSING_FEATURES and problem != NO_FEATURES
+            ],
+        )
 
     def _left_out(self, messages: Sequence[Message], answer: Prediction, sent: Sent) -> int:
         """Count and log the messages that have no record for want of more than an answer."""
