@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from lcclassify.commands.options import JsonOpt
+from lcclassify.errors import SettingsError
 from lcclassify.stream.options import Option, table
 from lcclassify.stream.secret import Secret
 
@@ -43,6 +44,7 @@ def stream(context: typer.Context, **told: object) -> None:
         show_config(choice, as_json=as_json)
         return
     settings = read_settings(choice, dry_run=bool(told["dry_run"]))
+    _need_kafka()
     if told["show_lag"]:
         from lcclassify.stream.lag import show_lag
 
@@ -53,6 +55,16 @@ def stream(context: typer.Context, **told: object) -> None:
     from lcclassify.stream.run import run_stream
 
     run_stream(settings)
+
+
+def _need_kafka() -> None:
+    """SettingsError without the extra that talks to Kafka."""
+    try:
+        import confluent_kafka  # noqa: F401
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "streams need confluent-kafka: pip install 'lcclassify[kafka]'"
+        ) from None
 
 
 def _by_origin(

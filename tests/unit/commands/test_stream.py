@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,13 @@ def test_nothing_set_is_one_error_that_lists_all_that_is_missing(capsys):
         "(CONSUMER_SERVER); --consumer-group-id (CONSUMER_GROUP_ID); --producer-server "
         "(PRODUCER_SERVER); --producer-topic-format (PRODUCER_TOPIC_FORMAT)\n"
     )
+
+
+def test_without_the_extra_it_says_what_to_install(kafka, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    assert run() == 2
+    told = "lcclassify: streams need confluent-kafka: pip install 'lcclassify[kafka]'\n"
+    assert capsys.readouterr().err == told
 
 
 def test_show_config_says_what_counts_and_where_it_was_told(kafka, capsys, monkeypatch, tmp_path):
