@@ -128,8 +128,8 @@ class ExactlyOnce:
                 error = exception.args[0]
                 if not error.retriable() or time.monotonic() > deadline:
                     raise
+                self._producer.poll(0.1)  # hear why
                 self._watch.raise_if_final()
-                time.sleep(0.1)
 
 
 def _within(limit_s: float, call: Callable[[], object]) -> None:

@@ -202,10 +202,14 @@ class Intake:
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         keys = set(map(_key, partitions))
+        if self._is_paused:
+            consumer.resume(partitions)  # they would still be paused when they come back
         self._assigned = (self._assigned or set()) - keys
         self._ended -= keys
         self._held = [m for m in self._held if (m.topic, m.partition) not in keys]
-        self._is_current &= not any((m.topic, m.partition) in keys for m in self._batch)
+        kept = [m for m in self._batch if (m.topic, m.partition) not in keys]
+        self._is_current &= len(kept) == len(self._batch)
+        self._batch = kept  # whoever gets the others reads them anew, also if that is us
         self._remember_group()
         log.info("taken away: %s", _some(keys))
 

@@ -1,0 +1,120 @@
+"""A program that runs the real stream with a trivial step, and can kill itself at a chosen moment.
+
+Its only argument is JSON: the keyword arguments of ``settings`` below, and "fault" (see ``fated``).
+Each message goes to ``out`` as it is, or into files, and to ``cmd`` as a command.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from itertools import count
+from threading import Timer
+
+import pyarrow as pa
+
+from lcclassify.errors import LcclassifyError
+from lcclassify.sinks import kafka as sinks
+from lcclassify.sinks.offset_files import OffsetFiles
+from lcclassify.sources import kafka as sources
+from lcclassify.stream import step
+from lcclassify.stream.message import Outgoing, Work, spans_of
+from lcclassify.stream.settings import Client, Input, Model, Settings, Side
+from lcclassify.stream.topics import OneTopic
+from lcclassify.task import Output
+
+
+def echo(out, cmd, step_s=0.0, to_files=False):
+    """A step that takes ``step_s`` for a batch."""
+
+    def answer(messages):
+        time.sleep(step_s)
+        told = [(m.key, m.value or b"tombstone") for m in messages]
+        results = [Outgoing("results", out, key, value) for key, value in told]
+        commands = [Outgoing("scribe", cmd, key, value) for key, value in told]
+        places = zip(*((m.topic, m.partition, m.offset) for m in messages), strict=True)
+        values = [value.decode() for _, value in told]
+        table = pa.table([*places, values], names=["topic", "partition", "offset", "value"])
+        return Work(results * (not to_files) + commands, table, spans_of(messages))
+
+    return answer
+
+
+def fated(kind, method, when, call=1, ms=0, by="SIGKILL"):
+    """A subclass that ends this process ``ms`` before, during or after a call of ``method``."""
+    numbers = count(1)
+
+    def strike():
+        os.kill(os.getpid(), getattr(signal, by))
+
+    def deadly(self, *args, **named):
+        moment = when if next(numbers) == call else None
+        if moment == "during":
+            Timer(ms / 1000, strike).start()
+        if moment == "before":
+            time.sleep(ms / 1000)
+            strike()
+        result = getattr(kind, method)(self, *args, **named)
+        if moment == "after":
+            time.sleep(ms / 1000)
+            strike()
+        return result
+
+    return type(kind.__name__, (kind,), {method: deadly})
+
+
+def settings(
+    bootstrap,
+    topics,
+    out,
+    cmd,
+    group,
+    consumer=None,
+    producer=None,
+    folder=None,
+    delivery="exactly-once",
+    transactional_id=None,
+    shutdown_s=25.0,
+    **reading,
+):
+    results = Client(bootstrap, producer or {})
+    told = Input(Client(bootstrap, consumer or {}), group, tuple(topics), **reading)
+    into = {"to": folder, "file_form": "jsonl"} if folder else {"results": results}
+    return Settings(
+        told,
+        Model("echo"),
+        Output(),
+        topics=None if folder else OneTopic(out),
+        scribe=Side(results, cmd),
+        delivery=delivery,
+        transactional_id=transactional_id,
+        shutdown_s=shutdown_s,
+        **into,
+    )
+
+
+def main(bootstrap, out, cmd, step_s=0.0, fault=None, **told):
+    step.open_step = lambda settings: echo(out, cmd, step_s, "folder" in told)
+    from lcclassify.stream import run
+
+    sinks.STUCK_S = 6.0  # of a call whose answer was lost with a broker
+    if fault:
+        places = {"Producer": sinks, "Consumer": sources, "OffsetFiles": run}
+        kinds = {
+            "Producer": sinks.Producer,
+            "Consumer": sources.Consumer,
+            "OffsetFiles": OffsetFiles,
+        }
+        name = fault.pop("of")
+        setattr(places[name], name, fated(kinds[name], **fault))
+    try:
+        counts = run.run_stream(settings(bootstrap, out=out, cmd=cmd, **told))
+    except LcclassifyError as error:
+        print(f"lcclassify: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    print(f"handled {counts.n_messages} repeated {counts.n_repeated}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(**json.loads(sys.argv[1]))
