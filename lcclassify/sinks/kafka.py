@@ -97,9 +97,7 @@ class ExactlyOnce:
                 self._renew(reason)
         if error.fatal():
             if not self._may_renew:
-                raise BrokerError(
-                    f"{reason}; if another process uses the same transactional id, end one of them"
-                )
+                raise BrokerError(reason)
             self._renew(reason)
         if error.code() in FINAL:
             raise BrokerError(reason)

@@ -19,6 +19,7 @@ from lcclassify.stream.clients import Watch, open_client, place, sentence
 from lcclassify.stream.message import Message
 from lcclassify.stream.settings import Client
 
+ALONE_S = 15.0  # after which a member without partitions has none to wait for
 SLICE_S = 0.2  # of a wait, after which signals and errors are looked at
 COMMITTED_S = 10.0  # to ask the group for its offsets, once
 PATIENCE_S = 120.0  # and until that is given up
@@ -70,6 +71,7 @@ class Intake:
             "cooperative" in told.get("partition.assignment.strategy", "")
             or told.get("group.protocol") == "consumer"
         )
+        self._is_told_nothing = told.get("group.protocol") == "consumer"
         # a batch that takes longer has to be waited for by ``serve``
         self.patience_s = min(5.0, int(told.get("max.poll.interval.ms", 300_000)) / 3000)
         self._assigned: set[Partition] | None = None
@@ -81,6 +83,7 @@ class Intake:
 
     def __enter__(self) -> Self:
         self._consumer = open_client(Consumer, self._client, self._watch, self._ours, DEFAULTS)
+        self._since = time.monotonic()
         self._consumer.subscribe(
             self._topics,
             on_assign=self._on_assign,
@@ -101,17 +104,16 @@ class Intake:
 
     @property
     def _is_at_end(self) -> bool:
-        return self._until_end and self._assigned is not None and self._assigned <= self._ended
+        if not self._until_end:
+            return False
+        if self._assigned is None:  # the new protocol does not tell a member that gets nothing
+            return self._is_told_nothing and time.monotonic() - self._since > ALONE_S
+        return self._assigned <= self._ended
 
     @property
     def is_current(self) -> bool:
         """Whether all messages of the last batch still are of partitions that are ours."""
         return self._is_current
-
-    @property
-    def batch(self) -> Sequence[Message]:
-        """The last batch."""
-        return self._batch
 
     def gather(self) -> list[Message]:
         """The next batch; empty if none came in time."""

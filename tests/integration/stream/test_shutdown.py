@@ -79,7 +79,6 @@ def test_a_second_process_with_the_same_transactional_id_ends_the_first(kafka, t
     assert first.said().splitlines()[-1] == (
         f"lcclassify: results ({scene.bootstrap}): another process with the same transactional id"
         " has taken over (Failed to add offsets to transaction); give each process a transactional"
-        " id of its own, or none; if another process uses the same transactional id, end one of"
-        " them"
+        " id of its own, or none"
     )
     scene.check_exactly_once()  # of the second one, whose group is another
