@@ -134,7 +134,7 @@ def _within(limit_s: float, call: Callable[[], object]) -> None:
     """Call in a thread that can be left behind. KafkaException; StuckError if it does not end.
 
     A call whose answer was lost with a broker has been seen to last for ever, whatever its own
-    limit.
+    limit; a commit lasts for as long as the group's broker is away.
     """
     ended = threading.Event()
     raised: list[KafkaException] = []
@@ -147,7 +147,7 @@ def _within(limit_s: float, call: Callable[[], object]) -> None:
         finally:
             ended.set()
 
-    threading.Thread(target=work, daemon=True, name="lcclassify-transaction").start()
+    threading.Thread(target=work, daemon=True, name="lcclassify-call").start()
     if not ended.wait(limit_s):
         raise StuckError
     if raised:
@@ -188,12 +188,15 @@ class AtLeastOnce:
             line.finish()
         self._write(work)
         try:
-            intake.commit()
+            _within(STUCK_S, intake.commit)
+        except StuckError:
+            raise StaleError("input: the group's offsets are not taken") from None
         except KafkaException as exception:
             error = exception.args[0]
-            if error.code() in REASSIGNED or error.retriable():
-                raise StaleError(sentence(error, "input")) from None
-            raise BrokerError(sentence(error, "input")) from None
+            reason = sentence(error, "input")
+            if error.code() in DENIED:
+                raise BrokerError(reason) from None
+            raise StaleError(reason) from None  # reassigned, or the group's broker is away
 
 
 class _Line:
@@ -223,25 +226,18 @@ class _Line:
         self._failed = self._failed or error
 
 
-FINAL = {  # errors of the broker after which trying again is of no use
+DENIED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+FINAL = DENIED | {  # errors of the broker after which sending again is of no use
     KafkaError.MSG_SIZE_TOO_LARGE,
     KafkaError.RECORD_LIST_TOO_LARGE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
-}
-REASSIGNED = {
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.REBALANCE_IN_PROGRESS,
-    KafkaError.FENCED_INSTANCE_ID,
-    KafkaError.STALE_MEMBER_EPOCH,
-    KafkaError._ASSIGNMENT_LOST,
-    KafkaError._NO_OFFSET,
 }
 
 

@@ -27,6 +27,7 @@ DEFAULTS = {
     "auto.offset.reset": "earliest",
     "isolation.level": "read_committed",
     "reconnect.backoff.max.ms": "2000",
+    "fetch.queue.backoff.ms": "20",  # a second, else, in which nothing is fetched: twice as slow
     "topic.metadata.refresh.interval.ms": "30000",  # until a new topic is noticed
 }
 Partition = tuple[str, int]  # topic and number
@@ -38,7 +39,8 @@ class Intake:
     """Messages of the partitions that are assigned to this process, batch by batch.
 
     ``done`` says for a partition from which offset on nothing is delivered yet, where that is known
-    apart from the group's offsets. BrokerError, at any time, if the cluster will give no more.
+    apart from the group's offsets. BrokerError, at any time, if the cluster will give no more: also
+    if a topic is gone for ``PATIENCE_S``, unless topics may be waited for.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Intake:
         timeout_s: float,
         until_end: bool = False,
         limit: int | None = None,
+        wait_for_topics: bool = False,
         done: Callable[[str, int], int | None] = lambda topic, partition: None,
         stop: Event | None = None,
     ) -> None:
@@ -76,6 +79,8 @@ class Intake:
         self.patience_s = min(5.0, int(told.get("max.poll.interval.ms", 300_000)) / 3000)
         self._assigned: set[Partition] | None = None
         self._ended: set[Partition] = set()
+        self._needed = set() if wait_for_topics else set(topics)
+        self._gone: dict[str, float] = {}  # needed topics that are not there, and since when
         self._held: list[Message] = []  # handed out by the consumer, and not by us
         self._batch: list[Message] = []
         self._is_current = True
@@ -171,6 +176,7 @@ class Intake:
         """Take one message, if one comes; True if anything came."""
         message = self._consumer.poll(wait_s)
         self._watch.raise_if_final()
+        self._raise_if_gone()
         if message is None:
             return False
         if (error := message.error()) is None:
@@ -179,15 +185,33 @@ class Intake:
         elif error.code() == KafkaError._PARTITION_EOF:
             self._ended.add(_where(message))
         else:
-            self._judge(error)
+            self._judge(error, message.topic())
         return True
 
-    def _judge(self, error: KafkaError) -> None:
+    def _judge(self, error: KafkaError, topic: str | None) -> None:
         """Go on after an error that passes; the consumer hands out others again and again."""
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART or error.retriable():
-            log.warning(sentence(error, self._watch.where))
+            log.warning(sentence(error, self._about(topic)))
+            if topic in self._needed and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                self._gone.setdefault(topic, time.monotonic())
         else:
             raise BrokerError(sentence(error, self._watch.where))
+
+    def _raise_if_gone(self) -> None:
+        """BrokerError if a needed topic has not come back. The client tells only that it went."""
+        now = time.monotonic()
+        for topic in [name for name, since in self._gone.items() if now - since > PATIENCE_S]:
+            try:
+                seen = self._consumer.list_topics(topic, COMMITTED_S).topics[topic]
+            except KafkaException:  # which is another matter
+                self._gone[topic] = now
+                continue
+            if seen.error and seen.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise BrokerError(sentence(seen.error, self._about(topic)))
+            del self._gone[topic]
+
+    def _about(self, topic: str | None) -> str:
+        return f"{self._watch.where}, topic {topic!r}" if topic else self._watch.where
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._skip(partitions)

@@ -17,11 +17,12 @@ from lcclassify.sinks.offset_files import OffsetFiles
 from lcclassify.sinks.stdout import StdoutSink
 from lcclassify.sources.kafka import Intake
 from lcclassify.stream.check import Cluster, check_brokers, exactly_once_possible
+from lcclassify.stream.kafka_log import Seldom
 from lcclassify.stream.loop import Counts, run
 from lcclassify.stream.message import Channel, Message, Work
 from lcclassify.stream.probe import ensure_topics
 from lcclassify.stream.settings import Client, Settings
-from lcclassify.stream.shutdown import stopped_by_signals
+from lcclassify.stream.shutdown import left_at_signals, stopped_by_signals
 from lcclassify.stream.start import reset_policy, set_start
 from lcclassify.stream.step import Step, open_step
 
@@ -40,16 +41,17 @@ def run_stream(settings: Settings) -> Counts:
     log_to_stderr(settings.debug)
     for note in settings.notes:
         log.info(note)
-    step, clusters = _together(
-        lambda: open_step(settings),
-        lambda: check_brokers(settings),
-    )
-    write, done = _place(settings)
-    open_delivery = _delivery(settings, clusters, write)
-    if settings.dry_run:
-        log.info("everything is there; nothing was read")
-        return Counts()
-    set_start(settings)
+    with left_at_signals():
+        step, clusters = _together(
+            lambda: open_step(settings),
+            lambda: check_brokers(settings),
+        )
+        write, done = _place(settings)
+        open_delivery = _delivery(settings, clusters, write)
+        if settings.dry_run:
+            log.info("everything is there; nothing was read")
+            return Counts()
+        _aside(lambda: set_start(settings))
     with stopped_by_signals(settings.shutdown_s) as stop:
         counts = _aside(
             lambda: _run(settings, _with_topics(settings, fitting(step)), open_delivery, done, stop)
@@ -67,9 +69,11 @@ def run_stream(settings: Settings) -> Counts:
 
 def log_to_stderr(debug: bool) -> None:
     """A line for everything that an operator should know."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     for name, level in (("stream", logging.INFO), ("kafka", logging.WARNING)):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        if name == "kafka" and not debug:
+            handler.addFilter(Seldom())
         logger = logging.getLogger(f"lcclassify.{name}")
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.DEBUG if debug else level)
@@ -92,6 +96,7 @@ def _run(
         timeout_s=told.timeout_s,
         until_end=told.until_end,
         limit=told.limit,
+        wait_for_topics=told.wait_for_topics,
         done=done,
         stop=stop,
     )

@@ -1,11 +1,15 @@
-"""Signals of a stream: the first one ends it in peace, the second one at once."""
+"""Signals of a stream: the first one ends it in peace, the second one at once.
+
+Before it reads, the first one ends it at once: checks wait for brokers, and have nothing to finish.
+"""
 
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from logging import getLogger
+from typing import Any
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -35,15 +39,35 @@ def stopped_by_signals(shutdown_s: float) -> Iterator[threading.Event]:
         timer.start()
         timers.append(timer)
 
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    before = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield event
+        with _handled(stop):
+            yield event
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         for timer in timers:
             timer.cancel()
+
+
+@contextmanager
+def left_at_signals() -> Iterator[None]:
+    """Signals end the process where it is, and do not wait for its threads."""
+
+    def leave(number: int, frame: object) -> None:
+        _leave(128 + number, f"{signal.Signals(number).name} before the first message")
+
+    with _handled(leave):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """All signals by one handler; those that were there before are put back."""
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def _leave(code: int, reason: str) -> None:

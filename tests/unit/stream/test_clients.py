@@ -43,7 +43,7 @@ def test_every_error_of_the_table_exists():
     codes = [row["code"] for row in csv.DictReader(table.read_text("utf-8").splitlines())]
     assert [code for code in codes if not hasattr(KafkaError, code)] == []
     assert [code for code in codes if KafkaError(getattr(KafkaError, code)).name() != code] == []
-    assert len(set(codes)) == len(codes) == 37
+    assert len(set(codes)) == len(codes) == 39
 
 
 def test_a_broker_answer_becomes_a_sentence():
