@@ -3,6 +3,7 @@
 import logging
 import socket
 import sys
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -11,11 +12,11 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TypeVar
 
-from lcclassify.errors import InputError, LcclassifyError, SettingsError
+from lcclassify.errors import BrokerError, InputError, LcclassifyError, SettingsError
 from lcclassify.sinks.kafka import AtLeastOnce, Delivery, ExactlyOnce
 from lcclassify.sinks.offset_files import OffsetFiles
 from lcclassify.sinks.stdout import StdoutSink
-from lcclassify.sources.kafka import Intake
+from lcclassify.sources.kafka import PATIENCE_S, Intake
 from lcclassify.stream.check import Cluster, check_brokers, exactly_once_possible
 from lcclassify.stream.kafka_log import Seldom
 from lcclassify.stream.loop import Counts, run
@@ -54,7 +55,9 @@ def run_stream(settings: Settings) -> Counts:
         _aside(lambda: set_start(settings))
     with stopped_by_signals(settings.shutdown_s) as stop:
         counts = _aside(
-            lambda: _run(settings, _with_topics(settings, fitting(step)), open_delivery, done, stop)
+            lambda: _run(
+                settings, _with_topics(settings, fitting(step), stop), open_delivery, done, stop
+            )
         )
     objects = ", ".join(f"{n} {name}" for name, n in counts.statuses.most_common())
     log.info(
@@ -196,7 +199,18 @@ def fitting(step: Step) -> Step:
     return fitting_step
 
 
-def _with_topics(settings: Settings, step: Step) -> Step:
+def _ensure(results: Client, topics: Sequence[str], stop: Event) -> None:
+    """Topics that exist, once the cluster can be asked, which may be away. BrokerError"""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return ensure_topics("results", results, topics)
+        except BrokerError:
+            if time.monotonic() > deadline or stop.wait(LOOK_S):
+                raise
+
+
+def _with_topics(settings: Settings, step: Step, stop: Event) -> Step:
     """A step whose topics of results exist: a new day's may have to be made. BrokerError"""
     known: set[str] = set()
 
@@ -204,7 +218,7 @@ def _with_topics(settings: Settings, step: Step) -> Step:
         work = step(messages)
         new = {out.topic for out in work.outgoing if out.channel == "results"} - known
         if new and settings.results:
-            ensure_topics("results", settings.results, sorted(new))
+            _ensure(settings.results, sorted(new), stop)
             log.info("results go to %s", ", ".join(sorted(new)))
             known.update(new)
         return work
