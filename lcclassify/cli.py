@@ -71,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         _forget_output()
         sys.exit(error.exit_code)
     except LcclassifyError as error:
+        if isinstance(error, OutputError):  # perhaps of standard output, which Python flushes again
+            _forget_output()
         _say(" ".join(str(error).split()))
         sys.exit(error.exit_code)
     except OSError as error:  # the help that Typer prints, on a full disk

@@ -38,7 +38,7 @@ class Output:
     classifier_version: str | None = None
     broker_name: str = "ALeRCE"
     scribe_ids: str | None = None
-    survey: str = "ztf"
+    survey: str | None = None  # None: ztf
     sid: int | None = None
 
     def open(self, bundle: ModelBundle) -> OutputSchema:
@@ -51,7 +51,7 @@ class Output:
             classifier_version=self.classifier_version,
             broker_name=self.broker_name,
             scribe_ids=None if self.scribe_ids is None else Path(self.scribe_ids),
-            survey=self.survey,
+            survey=self.survey or "ztf",
             sid=self.sid,
         )
         return open_output(self.schema, options)

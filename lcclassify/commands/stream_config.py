@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lcclassify.errors import SettingsError
 from lcclassify.output import emit, show
+from lcclassify.stream.chosen_model import SCHEMAS
 from lcclassify.stream.options import CONNECTIONS, plain, table
 from lcclassify.stream.read_settings import read_settings
 from lcclassify.stream.settings import Client, Settings
 from lcclassify.stream.told import Choice
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def show_config(choice: Choice, *, as_json: bool) -> None:
@@ -42,7 +46,7 @@ def show_config(choice: Choice, *, as_json: bool) -> None:
 def _result(settings: Settings) -> Iterator[tuple[str, Any]]:
     """What was decided, and how connections are made."""
     yield "model", plain(settings.model.name)
-    yield "output schema", settings.output.schema
+    yield "output schema", settings.output.schema or _schema_later(settings)
     yield "classifier name", settings.output.classifier_name
     yield "classifier version", settings.output.classifier_version
     yield "input format", settings.input.form
@@ -60,18 +64,33 @@ def _result(settings: Settings) -> Iterator[tuple[str, Any]]:
             yield name, {key: plain(value) for key, value in sorted(properties.items())}
 
 
-def _print(told: dict[str, dict[str, Any]], result: dict[str, Any]) -> None:
-    from rich.table import Table
+def _schema_later(settings: Settings) -> str | None:
+    """What is said of a schema that the model decides, once it is open."""
+    if settings.to != "kafka":
+        return None
+    return " or ".join(f"{schema} ({survey})" for survey, schema in SCHEMAS.items())
 
-    settings = Table("setting", "value", "from", box=None, pad_edge=False)
+
+def _print(told: dict[str, dict[str, Any]], result: dict[str, Any]) -> None:
+    settings = _table("setting", "value", "from")
     for name, row in told.items():
         settings.add_row(name, _text(row["value"]), row["from"])
-    follows = Table("result", "", box=None, pad_edge=False)
+    follows = _table("result", "")
     for name, value in result.items():
         for key, one in value.items() if isinstance(value, dict) else [("", value)]:
             if one is not None:
                 follows.add_row(f"{name} {key}".strip(), _text(one))
     show(settings, *([follows] if result else []))
+
+
+def _table(*titles: str) -> "Table":
+    """One that shortens nothing: what is too long goes on in the next line."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    return table
 
 
 def _text(value: object) -> str:

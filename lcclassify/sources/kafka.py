@@ -14,7 +14,7 @@ from typing import Self, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
-from lcclassify.errors import BrokerError
+from lcclassify.errors import BrokerError, SettingsError
 from lcclassify.stream.clients import Watch, open_client, place, sentence
 from lcclassify.stream.message import Message
 from lcclassify.stream.settings import Client
@@ -89,12 +89,19 @@ class Intake:
     def __enter__(self) -> Self:
         self._consumer = open_client(Consumer, self._client, self._watch, self._ours, DEFAULTS)
         self._since = time.monotonic()
-        self._consumer.subscribe(
-            self._topics,
-            on_assign=self._on_assign,
-            on_revoke=self._on_revoke,
-            on_lost=self._on_revoke,
-        )
+        try:
+            self._consumer.subscribe(
+                self._topics,
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_revoke,
+            )
+        except KafkaException:
+            listed = ", ".join(self._topics)
+            raise SettingsError(
+                f"{self._watch.where}: cannot subscribe to {listed}: an expression that begins "
+                "with ^ is POSIX's (no lookahead), and by the new group protocol RE2's"
+            ) from None
         return self
 
     def __exit__(self, *exc: object) -> None:

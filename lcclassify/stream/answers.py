@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ class Sent(NamedTuple):
     outgoing: Sequence[Outgoing]
     table: pa.Table | None
     refused: Mapping[int, str]  # messages without a record, and why
+    too_large: Mapping[int, str] = MappingProxyType({})  # whose record no topic takes, and its size
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class ToTopic:
     channel: Channel
     output: AvroOutput
     encode: Encoder
+    max_bytes: int  # of a value and its key: larger ones end the producer
 
     def __call__(self, prediction: Prediction, topic: str) -> Sent:
         """The messages, in the order of the records."""
@@ -37,11 +40,15 @@ class ToTopic:
         ids = prediction.batch.object_id.to_pylist()
         keys = [None if object_id is None else object_id.encode() for object_id in ids]
         headers = headers_of(prediction)
-        outgoing = [
-            Outgoing(self.channel, topic, keys[row], value, headers)
-            for row, value in zip(answers.rows.tolist(), self.encode(answers.table), strict=True)
-        ]
-        return Sent(outgoing, None, answers.refused)
+        outgoing: list[Outgoing] = []
+        too_large: dict[int, str] = {}
+        for row, value in zip(answers.rows.tolist(), self.encode(answers.table), strict=True):
+            key = keys[row]
+            if (size := len(value) + len(key or b"")) > self.max_bytes:
+                too_large[row] = f"{size:,} bytes for {topic}, more than message.max.bytes"
+            else:
+                outgoing.append(Outgoing(self.channel, topic, key, value, headers))
+        return Sent(outgoing, None, answers.refused, too_large)
 
 
 @dataclass(frozen=True, slots=True)

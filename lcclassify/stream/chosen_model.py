@@ -15,6 +15,7 @@ CLASSES = {  # option -> kinds of classes that it takes
     "model.mapper_class": ("mapper",),
 }
 ZTF = "ztf"
+SCHEMAS = {ZTF: "alerce", "elasticc": "elasticc-v0_9"}  # of results
 ZTF_NAME = "lc_classifier"  # what the reference calls its ZTF forest in results
 
 
@@ -24,7 +25,7 @@ class ChosenModel:
 
     name: str
     expected: str | None  # the model that classes stand for
-    survey: str
+    survey: str | None  # None: that of the model, once it is open
     classifier_name: str | None  # None: the model's own
     classifier_version: str | None
 
@@ -44,7 +45,6 @@ def choose_model(choice: Choice, findings: Findings) -> ChosenModel:
         findings.miss("model.name", "model.class", "model.predictor_class")
     by_reference = choice.source("model.name") in ("", ENVIRONMENT)
     if by_reference and not expected and known in (None, ZTF) and survey == ZTF:
-        # A MODEL_PATH alone may be any model, as for the other commands.
         expected = ZTF if choice["model.stream"] or not name else None
     label = choice["output.classifier_name"]
     if wins and choice.source("output.classifier_name") == yaml_source(choice):
@@ -66,11 +66,14 @@ def _option_wins(choice: Choice, classes: list[str]) -> bool:
     )
 
 
-def _survey(choice: Choice, expected: str | None, findings: Findings) -> str:
-    """The survey that is told, or that the model or the parser of results implies, or ztf."""
+def _survey(choice: Choice, expected: str | None, findings: Findings) -> str | None:
+    """The survey that is told, or that the model or the parser of results implies.
+
+    A MODEL_PATH alone may be any model, as for the other commands; without one it is ztf.
+    """
     stream, name = choice["model.stream"], choice["model.name"]
     implied = survey_of(expected) or survey_of(name)
-    survey: str = stream or implied or _parsed(choice, findings) or ZTF
+    survey: str | None = stream or implied or _parsed(choice, findings) or (None if name else ZTF)
     if implied and survey != implied:
         findings.problems.append(
             f"{_ways('model.stream')}: is {stream}, and {expected or name} is a model of {implied}"
@@ -78,8 +81,8 @@ def _survey(choice: Choice, expected: str | None, findings: Findings) -> str:
     return survey
 
 
-def choose_schema(choice: Choice, survey: str, findings: Findings) -> str:
-    """The published schema of results."""
+def choose_schema(choice: Choice, survey: str | None, findings: Findings) -> str | None:
+    """The published schema of results; None where the model has to tell."""
     if choice["output.schema"]:
         return str(choice["output.schema"])
     parsed = _parsed(choice, findings)
@@ -88,9 +91,8 @@ def choose_schema(choice: Choice, survey: str, findings: Findings) -> str:
             f"{_ways('output.step_parser_class')}: {choice['output.step_parser_class']} writes "
             f"for {parsed}, and the stream is {survey}"
         )
-    default = "elasticc-v0_9" if survey == "elasticc" else "alerce"
     parser = findings.meaning(choice, "output.step_parser_class", ("step parser",))
-    return parser or default
+    return parser or (None if survey is None else SCHEMAS[survey])
 
 
 def _parsed(choice: Choice, findings: Findings) -> str | None:

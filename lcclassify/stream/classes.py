@@ -43,6 +43,13 @@ def survey_of(model: str | None) -> str | None:
     return None if model is None else meanings("survey").get(model.partition("@")[0])
 
 
+def answers_for(bundle: "ModelBundle") -> str:
+    """The survey whose classes a model answers with; ztf stands for all others than elasticc."""
+    from lcclassify.schemas.elasticc import class_ids
+
+    return "elasticc" if set(bundle.taxonomy.classes) <= set(class_ids()) else "ztf"
+
+
 def require_kind(bundle: "ModelBundle", expected: str | None) -> None:
     """ModelError unless a bundle is of the kind of model that a class stands for, by what it tells.
 
@@ -58,13 +65,11 @@ def require_kind(bundle: "ModelBundle", expected: str | None) -> None:
 
 
 def _misfits(bundle: "ModelBundle", expected: str) -> Iterator[str]:
-    from lcclassify.schemas.elasticc import class_ids
-
     family, survey = meanings("family")[expected], meanings("survey")[expected]
     if bundle.name in meanings("survey") and bundle.name != expected:
         yield "is not that"
     if bundle.family != family:
         yield f"is a {bundle.family}, not a {family}"
-    is_elasticc = set(bundle.taxonomy.classes) <= set(class_ids())
+    is_elasticc = answers_for(bundle) == "elasticc"
     if is_elasticc != (survey == "elasticc"):
         yield f"answers with classes of {'elasticc' if is_elasticc else 'another survey'}"

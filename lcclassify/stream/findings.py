@@ -17,10 +17,11 @@ class Findings:
     notes: list[str] = field(default_factory=list)  # for the log
 
     def need(self, choice: Choice, name: str) -> str:
-        """A setting; nothing where it is missing, which is noted."""
+        """A setting; nothing where it is missing, which is noted, or has no meaning."""
         value = choice[name]
         if value in (None, "", ()):
-            self.miss(name)
+            if name not in choice.refused:
+                self.miss(name)
             return ""
         return str(value)
 

@@ -24,7 +24,7 @@ class Counts:
 
     n_messages: int = 0  # handled
     n_batches: int = 0
-    n_skipped: int = 0  # messages without a result, each of which was logged
+    n_skipped: int = 0  # messages at fault, without a result: each was logged
     n_repeated: int = 0  # batches that were answered again
     statuses: Counter[str] = field(default_factory=Counter)  # of objects
 

@@ -1,6 +1,5 @@
 """Offsets of a stream's input, read and set without joining its group."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,10 +13,11 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import OffsetSpec
 
-from lcclassify.errors import BrokerError, SettingsError
+from lcclassify.errors import BrokerError
 from lcclassify.stream.clients import as_broker_error, kafka_error, sentence
 from lcclassify.stream.probe import Probe, open_probe, reach
 from lcclassify.stream.settings import Input
+from lcclassify.stream.topics import pattern
 
 EARLIEST, LATEST = OffsetSpec.earliest(), OffsetSpec.latest()
 
@@ -109,18 +109,10 @@ def open_offsets(told: Input) -> Offsets:
     seen = reach(probe)
     if seen is None:
         raise BrokerError(". ".join(probe.problems))
-    patterns = [_compiled(topic) for topic in told.topics]
+    patterns = [pattern(topic) for topic in told.topics]
     found = {name for name in seen.topics if any(pattern.search(name) for pattern in patterns)}
     partitions = sorted(
         Partition(name, number) for name in found for number in seen.topics[name].partitions
     )
     missing = (name for name in told.topics if not name.startswith("^") and name not in found)
     return Offsets(probe, told.group_id, tuple(partitions), tuple(missing))
-
-
-def _compiled(topic: str) -> re.Pattern[str]:
-    """What matches a topic, as it is told: a name, or an expression that begins with ^."""
-    try:
-        return re.compile(topic if topic.startswith("^") else f"^{re.escape(topic)}$")
-    except re.error as error:
-        raise SettingsError(f"topic {topic!r} is no regular expression: {error}") from None

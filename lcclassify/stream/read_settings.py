@@ -1,6 +1,7 @@
 """read_settings: from what was told to what a stream does, or everything that is wrong with it."""
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +12,9 @@ from lcclassify.stream.connections import read_client, read_registry
 from lcclassify.stream.findings import Findings
 from lcclassify.stream.gather import COMMAND_LINE, ENVIRONMENT
 from lcclassify.stream.options import shown, table
-from lcclassify.stream.settings import Input, Model, Settings, Side
+from lcclassify.stream.settings import Client, Input, Model, Settings, Side
 from lcclassify.stream.told import Choice
-from lcclassify.stream.topics import RULE, DailyTopics, OneTopic, Topics, is_legal
+from lcclassify.stream.topics import RULE, DailyTopics, OneTopic, Topics, is_legal, pattern
 from lcclassify.task import Output
 
 STARTS = ("earliest", "latest", "committed")
@@ -61,6 +62,8 @@ def read_settings(choice: Choice, *, dry_run: bool = False) -> Settings:
     )
     if settings.scribe and settings.scribe_form == "scribe-per-class":
         findings.need(choice, "scribe.ids")
+    if not findings.problems:  # of topics
+        findings.problems += _loops(settings)
     findings.raise_all()
     return settings
 
@@ -71,7 +74,9 @@ def _input(choice: Choice, findings: Findings) -> Input:
     findings.need(choice, "consumer.topics")
     topics = choice["consumer.topics"] or ()
     for topic in topics:
-        if not topic.startswith("^"):
+        if topic.startswith("^"):
+            _check_pattern("consumer.topics", topic, findings)
+        else:
             _check_topic("consumer.topics", topic, findings)
     if form == "schemaless":
         findings.need(choice, "consumer.schema")
@@ -163,6 +168,33 @@ def _check_topic(name: str, topic: str, findings: Findings) -> None:
         findings.problems.append(
             f"{table().options[name].ways}: {shown(topic)} is no topic name: {RULE}"
         )
+
+
+def _check_pattern(name: str, topic: str, findings: Findings) -> None:
+    try:
+        pattern(topic)
+    except SettingsError as error:
+        findings.problems.append(f"{table().options[name].ways}: {error}")
+
+
+def _loops(settings: Settings) -> Iterator[str]:
+    """Sentences about topics that would be read and written: each answer were a message again."""
+    sides = {"commands": settings.scribe, "metrics": settings.metrics}
+    outputs = {name: (side.client, side.topic) for name, side in sides.items() if side}
+    if settings.results and settings.topics:
+        outputs["results"] = settings.results, settings.topics.at(datetime.now(UTC))
+    ways = table().options["consumer.topics"].ways
+    for name, (client, topic) in outputs.items():
+        for told in settings.input.topics:
+            if _hosts(client) & _hosts(settings.input.client) and pattern(told).search(topic):
+                yield (
+                    f"{ways}: {shown(told)} reads {topic} too, which {name} go to: they would "
+                    "come in again; choose other topics"
+                )
+
+
+def _hosts(client: Client) -> set[str]:
+    return set(filter(None, client.servers.split(",")))
 
 
 def _side(choice: Choice, section: str, findings: Findings) -> Side | None:

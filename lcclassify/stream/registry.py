@@ -18,6 +18,7 @@ MAX_SCHEMAS = 64  # that are remembered, those that are not there included
 ATTEMPTS = 5
 LONGEST_WAIT = 10.0  # s, between them
 TIMEOUT = 10.0  # s, of each
+NO_SCHEMA = 40403  # what a registry adds to 404; other servers know no such path
 
 
 class RegistryError(Exception):
@@ -83,14 +84,17 @@ class Registry:
             return narrow(json.loads(answer["schema"]), self._wants, f"schema {number}")
         except InputError as error:
             return str(error)
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        except (ValueError, RecursionError):
             return f"schema {number} of the registry is no Avro schema"
 
-    def _ask(self, number: int) -> Any:
+    def _ask(self, number: int) -> dict[str, Any] | None:
         url = self._base.copy_with(path=f"{self._base.path.rstrip('/')}/schemas/ids/{number}")
         response = self._client.get(url)
+        answer = _json(response)
         if response.status_code == httpx.codes.NOT_FOUND:
-            return None
+            if answer.get("error_code") == NO_SCHEMA:
+                return None
+            raise BrokerError(f"there is no schema registry at {self._name}: correct the URL")
         if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             raise BrokerError(
                 f"the schema registry {self._name} refuses ({response.status_code}): check the "
@@ -98,7 +102,15 @@ class Registry:
             )
         if response.status_code != httpx.codes.OK:
             raise RegistryError(f"status {response.status_code}")
-        try:
-            return response.json()
-        except ValueError:
-            raise RegistryError("its answer is no JSON") from None
+        if not isinstance(answer.get("schema"), str):
+            raise RegistryError("its answer holds no schema")
+        return answer
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    """The object that was answered; an empty one if it is none."""
+    try:
+        answer = response.json()
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}

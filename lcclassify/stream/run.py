@@ -21,6 +21,7 @@ from lcclassify.stream.check import Cluster, check_brokers, exactly_once_possibl
 from lcclassify.stream.kafka_log import Seldom
 from lcclassify.stream.loop import Counts, run
 from lcclassify.stream.message import Channel, Message, Work
+from lcclassify.stream.offsets import open_offsets
 from lcclassify.stream.probe import ensure_topics
 from lcclassify.stream.settings import Client, Settings
 from lcclassify.stream.shutdown import left_at_signals, stopped_by_signals
@@ -52,22 +53,32 @@ def run_stream(settings: Settings) -> Counts:
         if settings.dry_run:
             log.info("everything is there; nothing was read")
             return Counts()
-        _aside(lambda: set_start(settings))
+        has_topics, is_new = _aside(lambda: _begin(settings))
+    if settings.input.until_end and not settings.input.wait_for_topics and not has_topics:
+        log.info("done: there is no topic that matches %s", ", ".join(settings.input.topics))
+        return Counts()  # the client would wait for one
+    step = fitting(step) if is_new else step
     with stopped_by_signals(settings.shutdown_s) as stop:
         counts = _aside(
-            lambda: _run(
-                settings, _with_topics(settings, fitting(step), stop), open_delivery, done, stop
-            )
+            lambda: _run(settings, _with_topics(settings, step, stop), open_delivery, done, stop)
         )
     objects = ", ".join(f"{n} {name}" for name, n in counts.statuses.most_common())
     log.info(
-        "done: messages %d (%s), without a result %d, batches %d",
+        "done: messages %d (%s), skipped %d, batches %d",
         counts.n_messages,
         objects or "no objects",
         counts.n_skipped,
         counts.n_batches,
     )
     return counts
+
+
+def _begin(settings: Settings) -> tuple[bool, bool]:
+    """Set the start; whether there are topics to read, and whether the group never read them."""
+    offsets = open_offsets(settings.input)
+    is_new = not offsets.committed()
+    set_start(settings)
+    return bool(offsets.partitions), is_new
 
 
 def log_to_stderr(debug: bool) -> None:

@@ -17,6 +17,12 @@ class Client:
     servers: str  # HOST:PORT, separated by commas
     properties: Mapping[str, str | Secret] = field(default_factory=dict)  # librdkafka's, all others
 
+    @property
+    def max_bytes(self) -> int:
+        """The largest message that it sends; librdkafka's own where none, or no number, is told."""
+        told = self.config().get("message.max.bytes", "")
+        return int(told) if told.isdecimal() else 1_000_000
+
     def config(self) -> dict[str, str]:
         """What librdkafka takes: with secrets in clear."""
         told = {"bootstrap.servers": self.servers, **self.properties}
@@ -73,7 +79,7 @@ class Settings:
 
     input: Input
     model: Model
-    output: Output  # schema None: a flat table, for files and standard output
+    output: Output  # schema None: a flat table; for Kafka, as the model's survey has it
     to: str = "kafka"  # or - for standard output, or a folder
     file_form: Literal["parquet", "jsonl"] = "parquet"  # of a folder
     results: Client | None = None  # None unless ``to`` is kafka

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
@@ -19,7 +20,8 @@ from lcclassify.sources.records import Record
 from lcclassify.status import Problem, Status
 from lcclassify.stream.answers import Sent, ToTable, ToTopic
 from lcclassify.stream.batches import Batches
-from lcclassify.stream.classes import require_kind
+from lcclassify.stream.chosen_model import SCHEMAS
+from lcclassify.stream.classes import answers_for, require_kind
 from lcclassify.stream.decoders import open_decoder
 from lcclassify.stream.encoders import open_encoder
 from lcclassify.stream.message import Message, Outgoing, Work, spans_of
@@ -28,6 +30,7 @@ from lcclassify.stream.narrow import UnreadableError
 from lcclassify.stream.settings import Settings
 
 log = logging.getLogger("lcclassify.stream")
+AT_FAULT = (Status.INVALID_RECORD, Status.INVALID_FEATURES)
 Clock = Callable[[], datetime]
 
 
@@ -80,15 +83,17 @@ class MessageStep:
         bundle = resolve_model(model.name, quantiles=model.quantiles, offline=model.offline)
         require_kind(bundle, model.expected)
         self._settings = settings
+        survey = answers_for(bundle)
+        output = replace(output, survey=output.survey or survey)
+        if settings.to == "kafka" and output.schema is None:
+            output = replace(output, schema=SCHEMAS[survey])
         schema = output.open(bundle)
         self.results: ToTopic | ToTable
-        if settings.to != "kafka":
-            self.results = ToTable(schema)
-        elif isinstance(schema, AvroOutput):
+        if settings.to == "kafka" and settings.results and isinstance(schema, AvroOutput):
             encode = open_encoder(schema.schema_name, settings.encoding)
-            self.results = ToTopic("results", schema, encode)
+            self.results = ToTopic("results", schema, encode, settings.results.max_bytes)
         else:
-            raise SettingsError("a topic takes records of a published schema: name one")
+            self.results = ToTable(schema)
         self._is_flat = not isinstance(schema, AvroOutput)
         self.commands = None
         outputs = [schema] if isinstance(schema, AvroOutput) else []
@@ -99,7 +104,8 @@ class MessageStep:
             if not isinstance(commands, AvroOutput):
                 raise SettingsError(f"{settings.scribe_form} is no form of scribe commands")
             encode = open_encoder(commands.schema_name, settings.encoding)
-            self.commands = ToTopic("scribe", commands, encode)
+            most = settings.scribe.client.max_bytes
+            self.commands = ToTopic("scribe", commands, encode, most)
             outputs.append(commands)
         self.batches = Batches(bundle, outputs, model, settings.input.id_name)
         self.decode = open_decoder(settings.input, self.batches.wants)
@@ -177,20 +183,20 @@ class MessageStep:
         else:
             topic = settings.topics.at(now) if settings.topics else ""
             found = self.results(prediction, topic)
-        commands: Sequence[Outgoing] = ()
+        commands = Sent((), None, {})
         if self.commands is not None and settings.scribe is not None:
-            commands = self.commands(prediction, settings.scribe.topic).outgoing
+            commands = self.commands(prediction, settings.scribe.topic)
         statuses = Counter(note.status.name.lower() for note in prediction.notes.values())
         statuses["ok"] += len(rows) - statuses.total()
         names = prediction.bundle.taxonomy.classes
         best = prediction.ranking[prediction.answered, 0].tolist()
         return _Part(
             results=found.outgoing,
-            commands=commands,
+            commands=commands.outgoing,
             table=found.table,
             statuses=statuses,
             classes=Counter(names[leaf] for leaf in best),
-            n_skipped=self._left_out(messages, prediction, found),
+            n_skipped=self._left_out(messages, prediction, found, commands),
             misfits=[
                 problem.reason
                 for problem in prediction.problems.values()
@@ -198,13 +204,18 @@ class MessageStep:
             ],
         )
 
-    def _left_out(self, messages: Sequence[Message], answer: Prediction, sent: Sent) -> int:
-        """Count and log the messages that have no record for want of more than an answer."""
-        left_out = {
-            row: reason
-            for row, reason in sent.refused.items()
-            if row not in answer.problems or reason != no_answer(answer.problems[row])
-        }
+    def _left_out(
+        self, messages: Sequence[Message], answer: Prediction, sent: Sent, commands: Sent
+    ) -> int:
+        """Count and log the messages at fault; objects that just have no answer are not told of."""
+        left_out = dict(sent.refused)
+        for row, problem in answer.problems.items():
+            if left_out.get(row) == no_answer(problem):
+                if problem.status in AT_FAULT:
+                    left_out[row] = problem.reason
+                else:
+                    del left_out[row]
+        left_out |= {**commands.too_large, **sent.too_large}
         for row, reason in sorted(left_out.items()):
             log.warning("%s has no record: %s", messages[row].place, reason)
         return len(left_out)
@@ -214,13 +225,24 @@ class MessageStep:
         if settings.metrics is None:
             return []
         told = [row.record for row in rows]
-        value = metrics_message(
+        tell = partial(
+            metrics_message,
             received=received,
             sent=self._clock(),
-            aids=[record.get("aid") for record in told],
-            candids=[record.get("candid") for record in told],
             n_messages=len(told),
             source=settings.metrics_source,
             survey=settings.metrics_survey,
         )
+        value = tell(
+            aids=[record.get("aid") for record in told],
+            candids=[record.get("candid") for record in told],
+        )
+        if len(value) > settings.metrics.client.max_bytes:
+            log.warning(
+                "the metrics message of %d messages has %d bytes, more than message.max.bytes; "
+                "it goes without aid and candid: raise that, or lower --consume-messages",
+                len(told),
+                len(value),
+            )
+            value = tell(aids=[], candids=[])
         return [Outgoing("metrics", settings.metrics.topic, None, value)]

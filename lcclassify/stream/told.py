@@ -37,6 +37,7 @@ class Layer:
     settings: dict[str, Told] = field(default_factory=dict)  # by name of the option
     properties: dict[tuple[str, str], Told] = field(default_factory=dict)  # by connection and name
     problems: list[str] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)  # options whose values have no meaning
 
     def set(self, name: str, told: object, place: str) -> None:
         """Tell a setting, unless by an empty text; ``place`` is what people call it there."""
@@ -46,6 +47,7 @@ class Layer:
             self.settings[name] = Told(table().options[name].parse(told), self.source)
         except ValueError as error:
             self.problems.append(f"{place}: {error}")
+            self.refused.add(name)
 
     def set_property(self, connections: Iterable[str], key: str, told: object) -> None:
         """Tell a librdkafka property of some connections; what was told first counts."""
@@ -99,6 +101,7 @@ class Choice:
     settings: Mapping[str, Told]
     properties: Mapping[str, Mapping[str, Told]]  # by connection
     problems: tuple[str, ...]
+    refused: frozenset[str]  # options whose values have no meaning: these are not missing
 
     def __getitem__(self, name: str) -> Any:
         """The value of a setting, or None. KeyError if there is no such setting."""
@@ -119,13 +122,15 @@ def merge(layers: Iterable[Layer]) -> Choice:
     }
     properties: dict[str, dict[str, Told]] = {connection: {} for connection in CONNECTIONS}
     problems: list[str] = []
+    refused: set[str] = set()
     for layer in layers:
         layer.read_password_files()
         settings |= layer.settings
         for (connection, key), told in layer.properties.items():
             properties[connection][key] = told
         problems += layer.problems
-    return Choice(settings, properties, tuple(dict.fromkeys(problems)))
+        refused |= layer.refused
+    return Choice(settings, properties, tuple(dict.fromkeys(problems)), frozenset(refused))
 
 
 def unknown(place: str, key: str, known: Iterable[str]) -> str:

@@ -83,6 +83,17 @@ class DailyTopics:
 RULE = "Kafka allows up to 249 letters, digits, dots, dashes and underscores"
 
 
+def pattern(told: str) -> re.Pattern[str]:
+    """What finds a topic, as it is told: a name, or an expression that begins with ^. SettingsError
+
+    librdkafka matches by POSIX's rules; what both know alike is what people write.
+    """
+    try:
+        return re.compile(told if told.startswith("^") else f"^{re.escape(told)}$")
+    except re.error as error:
+        raise SettingsError(f"topic {told!r} is no regular expression: {error}") from None
+
+
 def is_legal(name: str) -> bool:
     """Whether Kafka takes this as the name of a topic."""
     return LEGAL.fullmatch(name) is not None and name not in (".", "..")

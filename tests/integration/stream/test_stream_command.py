@@ -184,6 +184,38 @@ def test_to_a_folder_and_to_standard_output(kafka, names, ztf, messages, tmp_pat
     assert [row["probability"] for row in rows] == table["probability"].to_pylist()
 
 
+@pytest.fixture
+def alone(kafka, names, ztf):
+    """Variables that name an input and a model alone."""
+    told = readme(kafka.bootstrap, names, MODEL_PATH=str(ztf.path))
+    kept = ("CONSUMER_", "CONSUME_", "ENABLE_", "MODEL_")
+    return {name: value for name, value in told.items() if name.startswith(kept)}
+
+
+def test_the_end_of_no_topic_at_all_comes_at_once(alone):
+    pattern = f"^{unique('nothing')}"
+    done = run(alone | {"CONSUMER_TOPICS": pattern}, "--to", "-")
+    assert done.stderr.endswith(f"done: there is no topic that matches {pattern}\n")
+
+
+def test_an_expression_that_librdkafka_refuses_is_told(alone):
+    told = {"CONSUMER_TOPICS": "^(?!x)y", "ENABLE_PARTITION_EOF": "False"}
+    last = run(alone | told, "--to", "-", code=2).stderr.splitlines()[-1]
+    assert last.startswith("lcclassify: input (")
+    assert "): cannot subscribe to ^(?!x)y: an expression" in last
+
+
+def test_a_full_standard_output_is_told(kafka, names, alone, messages):
+    produce_all(kafka.bootstrap, names["features"], [(None, value) for value in messages])
+    command = f"{' '.join(COMMAND)} --to - > /dev/full"
+    environment = {**os.environ, **alone}
+    done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True)
+    assert done.returncode == 5
+    assert done.stderr.endswith(
+        "\nlcclassify: cannot write to standard output: No space left on device\n"
+    )
+
+
 def test_signals_end_it_in_peace(kafka, names, ztf, messages):
     produce_all(kafka.bootstrap, names["features"], [(None, value) for value in messages])
     variables = readme(kafka.bootstrap, names, MODEL_PATH=str(ztf.path))

@@ -114,6 +114,15 @@ def test_show_config_for_people(kafka, capsys):
     assert "hidden" not in out + err
 
 
+def test_show_config_shortens_nothing(kafka, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "ssl.endpoint.identification.algorithm"
+    assert run("--show-config", "--property", f"consumer.{name}=https") == 0
+    out = capsys.readouterr().out
+    assert name in out
+    assert "…" not in out
+
+
 def test_show_config_shows_also_what_is_wrong(capsys):
     assert run("--show-config", "--json", "--consumer-topics", "a,b") == 2
     out, err = capsys.readouterr()

@@ -14,6 +14,7 @@ from lcclassify.stream.registry import Registry
 from lcclassify.stream.secret import Secret
 
 WANTS = Wants(frozenset(["oid"]), None, frozenset())
+NO_SCHEMA = (404, b'{"error_code": 40403, "message": "Schema 7 not found"}')
 USER = ("me", Secret("pass-word"))
 
 
@@ -27,7 +28,7 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 outer.asked.append((self.path, self.headers.get("Authorization")))
-                found = outer.answers.get(self.path, (404, b"{}"))
+                found = outer.answers.get(self.path, NO_SCHEMA)
                 status, body = found.pop(0) if isinstance(found, list) else found
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
@@ -111,8 +112,6 @@ def test_a_registry_that_refuses_is_not_asked_again(framed):
         (None, "the schema registry knows no schema 7"),
         ({"schema": "{"}, "schema 7 of the registry is no Avro schema"),
         ({"schema": "17"}, "schema 7 cannot be read: its schema is none"),
-        ({}, "schema 7 of the registry is no Avro schema"),
-        ([], "schema 7 of the registry is no Avro schema"),
         ({"schemaType": "JSON", "schema": "{}"}, "schema 7 of the registry is not Avro, or has"),
         ({"references": [1], "schema": "{}"}, "schema 7 of the registry is not Avro, or has parts"),
     ],
@@ -125,6 +124,22 @@ def test_a_message_of_no_such_schema_is_refused_and_not_asked_for_again(body, re
             with pytest.raises(UnreadableError) as error:
                 read(framed("a"))
             assert str(error.value).startswith(reason)
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"schema": 5}', b"[" * 100_000])
+def test_an_answer_that_no_registry_gives_is_no_fault_of_the_message(body, framed):
+    path = "/registry/schemas/ids/7"
+    with Server({path: (200, body)}) as server:
+        with pytest.raises(BrokerError) as error:
+            Registry(server.url, WANTS)(framed("a"))
+        what = f"the schema registry {server.url} gives no answer"
+        assert str(error.value) == f"{what}: its answer holds no schema"
+    with Server({path: (404, body)}) as server:
+        with pytest.raises(BrokerError) as error:
+            Registry(server.url, WANTS)(framed("a"))
+        said = f"there is no schema registry at {server.url}: correct the URL"
+        assert str(error.value) == said
         assert len(server.asked) == 1
 
 

@@ -303,9 +303,12 @@ PREDICTORS = "lc_classification.predictors."
 def test_class_names_select_models(variables, model, name):
     settings = read(**variables)
     assert (settings.model.name, settings.output.classifier_name) == (model, name)
-    is_elasticc = meanings("survey").get(model) == "elasticc"
-    assert settings.output.schema == ("elasticc-v0_9" if is_elasticc else "alerce")
-    assert settings.output.survey == ("elasticc" if is_elasticc else "ztf")
+    survey = settings.output.survey
+    if variables == {"MODEL_PATH": "folder"}:  # any model: it settles these when it is open
+        assert (settings.output.schema, survey) == (None, None)
+    else:
+        assert survey == meanings("survey").get(model, "ztf")
+        assert settings.output.schema == ("alerce" if survey == "ztf" else "elasticc-v0_9")
 
 
 @pytest.mark.parametrize(
@@ -685,7 +688,7 @@ def test_model_as_an_option_wins_over_yaml_too(reference):
     tree = REFERENCE | {"STEP_PARSER_CLASS": None}
     settings = read_settings(gather({"model.name": "plasticc"}, reference(tree)))
     assert (settings.model.name, settings.model.expected) == ("plasticc", None)
-    assert (settings.output.classifier_name, settings.output.schema) == (None, "alerce")
+    assert (settings.output.classifier_name, settings.output.schema) == (None, None)
 
 
 def test_a_strategy_of_input_topics_is_a_regular_expression(reference):
@@ -767,3 +770,40 @@ def test_no_password_is_ever_shown(password, tmp_path_factory):
     for choice in [*choices, gather({}, by_name(KAFKA), lines)]:
         assert password not in repr(choice)
         assert password not in repr(settings_or_error(choice))
+
+
+def test_a_value_without_meaning_is_not_missing_too():
+    with pytest.raises(SettingsError) as error:
+        read(PRODUCER_TOPIC_FORMAT="a_%s", PRODUCER_DATE_FORMAT="%Y%m%d", PRODUCER_CHANGE_HOUR="24")
+    assert str(error.value) == "PRODUCER_CHANGE_HOUR: '24' is not from 0 to 23"
+
+
+def test_an_expression_that_is_none_is_told():
+    with pytest.raises(SettingsError) as error:
+        read(CONSUMER_TOPICS="^(")
+    assert str(error.value).startswith(
+        "--consumer-topics (CONSUMER_TOPICS): topic '^(' is no regular expression: missing )"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"PRODUCER_TOPIC_FORMAT": "features"}, "'features' reads features too, which results"),
+        (
+            {"METRICS_TOPIC": "f.m", "METRICS_HOST": "here:9092"},
+            "'^f' reads f.m too, which metrics",
+        ),
+        ({"SCRIBE_TOPIC": "fs", "SCRIBE_SERVER": "x:1,here:9092"}, "fs too, which commands go to"),
+    ],
+)
+def test_what_is_written_may_not_be_read_again(variables, said):
+    topics = "features,^f" if "PRODUCER_TOPIC_FORMAT" not in variables else "features"
+    with pytest.raises(SettingsError) as error:
+        read(CONSUMER_TOPICS=topics, PRODUCER_SERVER="here:9092", **variables)
+    assert said in str(error.value)
+    assert str(error.value).endswith("would come in again; choose other topics")
+
+
+def test_topics_of_another_cluster_may_have_the_same_name():
+    assert read(PRODUCER_TOPIC_FORMAT="features").topics == OneTopic("features")

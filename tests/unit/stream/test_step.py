@@ -2,6 +2,7 @@ import io
 import json
 import logging
 import random
+from dataclasses import replace
 
 import fastavro
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from lcclassify import __version__
 from lcclassify.errors import InputError, ModelError, SettingsError
 from lcclassify.stream.message import Message
+from lcclassify.stream.settings import Client, Side
 from lcclassify.stream.step import open_step
 from lcclassify.task import Output
 from lcclassify.testing import TOY_FEATURES
@@ -251,13 +253,60 @@ def test_an_alert_without_an_answer_is_not_classified(
     assert caplog.messages == ["in [0] at offset 1 has no record: no alertId"]
 
 
+def test_an_object_at_fault_is_logged_and_one_without_features_is_not(
+    toy, make_settings, messages, caplog
+):
+    wrong = FULL | {"rb": "text"}
+    values = [
+        {"oid": "", "features": FULL},
+        {"oid": "b", "features": None},
+        {"oid": "c", "features": wrong},
+    ]
+    step = open_step(make_settings(toy, form="json"))
+    work = step(messages([json.dumps(value).encode() for value in values]))
+    assert (sent(work), work.n_skipped) == ([], 2)
+    assert work.statuses == {"invalid_record": 1, "missing_features": 1, "invalid_features": 1}
+    assert caplog.messages[0] == "in [0] at offset 0 has no record: the object has no id"
+    assert caplog.messages[1].startswith("in [0] at offset 2 has no record: ")
+    assert len(caplog.messages) == 2
+
+
+def test_no_message_is_larger_than_the_producer_takes(
+    toy, make_settings, contain, make_record, messages, caplog
+):
+    client = Client("nowhere:9092", {"message.max.bytes": "30000"})
+    sides = {name: Side(client, name) for name in ("scribe", "metrics")}
+    step = open_step(replace(make_settings(toy), results=client, **sides))
+    long = make_record("b" * 30_000) | {"candid": ["1" * 20_000] * 2}
+    work = step(messages([contain(make_record("a")), contain(long)]))
+    assert [out.key for out in work.outgoing] == [b"a", b"a", None]
+    assert json.loads(work.outgoing[-1].value)["n_messages"] == 2
+    assert json.loads(work.outgoing[-1].value)["candid"] == []
+    assert (work.n_skipped, work.statuses) == (1, {"ok": 2})
+    assert caplog.messages[0].startswith("in [0] at offset 1 has no record: ")
+    assert caplog.messages[0].endswith(" bytes for out, more than message.max.bytes")
+    assert caplog.messages[1].startswith("the metrics message of 2 messages has ")
+
+
+@pytest.mark.parametrize(
+    ("is_elasticc", "field", "survey"), [(False, "oid", "ztf"), (True, "alertId", "elasticc")]
+)
+def test_a_model_of_ones_own_settles_schema_and_survey(
+    toy, toy_elasticc, make_settings, contain, make_record, messages, is_elasticc, field, survey
+):
+    model = toy_elasticc if is_elasticc else toy
+    step = open_step(make_settings(model, output=Output()))
+    extra = {"alertId": 5, "surveyPublishTimestamp": 6.0, "diaSourceId": "7"}
+    [result] = sent(step(messages([contain(make_record("a", **extra))])))
+    assert field in decoded(result.value)
+    assert step.results.output.schema_name == {"ztf": "alerce", "elasticc": "elasticc-v0_9"}[survey]
+
+
 def test_settings_that_do_not_fit_end_the_start(toy, make_settings, tmp_path):
     with pytest.raises(ModelError, match="there is no model 'nothing'"):
         open_step(make_settings("nothing"))
     with pytest.raises(InputError, match="elasticc-v0_9 has no class SNIa"):
         open_step(make_settings(toy, "elasticc-v0_9"))
-    with pytest.raises(SettingsError, match="a topic takes records of a published schema"):
-        open_step(make_settings(toy, None))
     with pytest.raises(SettingsError, match="schemaless messages need the schema"):
         open_step(make_settings(toy, form="schemaless"))
     with pytest.raises(SettingsError, match="need the URL of a schema registry"):
