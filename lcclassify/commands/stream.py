@@ -8,7 +8,7 @@ import typer
 
 from lcclassify.commands.options import JsonOpt
 from lcclassify.errors import SettingsError
-from lcclassify.stream.options import Option, table
+from lcclassify.stream.config.options import Option, table
 from lcclassify.stream.secret import Secret
 
 PROPERTY = "files_property"
@@ -29,8 +29,8 @@ def stream(context: typer.Context, **told: object) -> None:
 
     Example: lcclassify stream --model toretto --consumer-topics features --until-eos
     """
-    from lcclassify.stream.gather import gather
-    from lcclassify.stream.read_settings import read_settings
+    from lcclassify.stream.config.gather import gather
+    from lcclassify.stream.config.read_settings import read_settings
 
     lines = cast("list[Secret] | None", told.pop(PROPERTY))
     as_json = bool(told["as_json"])
@@ -46,7 +46,7 @@ def stream(context: typer.Context, **told: object) -> None:
     settings = read_settings(choice, dry_run=bool(told["dry_run"]))
     _need_kafka()
     if told["show_lag"]:
-        from lcclassify.stream.lag import show_lag
+        from lcclassify.stream.brokers.lag import show_lag
 
         show_lag(settings, as_json)
         return

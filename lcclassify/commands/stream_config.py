@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from lcclassify.errors import SettingsError
 from lcclassify.output import emit, show
-from lcclassify.stream.chosen_model import SCHEMAS
-from lcclassify.stream.options import CONNECTIONS, plain, table
-from lcclassify.stream.read_settings import read_settings
+from lcclassify.stream.config.chosen_model import SCHEMAS
+from lcclassify.stream.config.options import CONNECTIONS, plain, table
+from lcclassify.stream.config.read_settings import read_settings
+from lcclassify.stream.config.told import Choice
 from lcclassify.stream.settings import Client, Settings
-from lcclassify.stream.told import Choice
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from lcclassify.errors import BrokerError
 from lcclassify.sources.kafka import PATIENCE_S, Intake
-from lcclassify.stream.clients import Watch, open_client, place, sentence
+from lcclassify.stream.brokers.clients import Watch, open_client, place, sentence
 from lcclassify.stream.message import Channel, Outgoing, Work
 from lcclassify.stream.settings import Client
 

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from lcclassify.errors import BrokerError, SettingsError
-from lcclassify.stream.clients import Watch, open_client, place, sentence
+from lcclassify.stream.brokers.clients import Watch, open_client, place, sentence
 from lcclassify.stream.message import Message
 from lcclassify.stream.settings import Client
 

@@ -19,7 +19,7 @@ from lcclassify.sources.parquet import FEATURES, HEADERS
 from lcclassify.sources.records import Record, id_array, lacks_features, struct_array
 from lcclassify.status import Problem, Status
 from lcclassify.stream.columns import Columns
-from lcclassify.stream.narrow import Wants
+from lcclassify.stream.decoding.narrow import Wants
 from lcclassify.stream.settings import Model
 
 IDS = ("oid", "aid")  # the id of an object is the first of these that it has

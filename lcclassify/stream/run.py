@@ -17,15 +17,15 @@ from lcclassify.sinks.kafka import AtLeastOnce, Delivery, ExactlyOnce
 from lcclassify.sinks.offset_files import OffsetFiles
 from lcclassify.sinks.stdout import StdoutSink
 from lcclassify.sources.kafka import PATIENCE_S, Intake
-from lcclassify.stream.check import Cluster, check_brokers, exactly_once_possible
-from lcclassify.stream.kafka_log import Seldom
+from lcclassify.stream.brokers.check import Cluster, check_brokers, exactly_once_possible
+from lcclassify.stream.brokers.offsets import open_offsets
+from lcclassify.stream.brokers.probe import ensure_topics
+from lcclassify.stream.brokers.seldom import Seldom
+from lcclassify.stream.brokers.start import reset_policy, set_start
 from lcclassify.stream.loop import Counts, run
 from lcclassify.stream.message import Channel, Message, Work
-from lcclassify.stream.offsets import open_offsets
-from lcclassify.stream.probe import ensure_topics
 from lcclassify.stream.settings import Client, Settings
 from lcclassify.stream.shutdown import left_at_signals, stopped_by_signals
-from lcclassify.stream.start import reset_policy, set_start
 from lcclassify.stream.step import Step, open_step
 
 LEAST_MESSAGES = 10  # fewer say nothing about a topic

@@ -20,13 +20,13 @@ from lcclassify.sources.records import Record
 from lcclassify.status import Problem, Status
 from lcclassify.stream.answers import Sent, ToTable, ToTopic
 from lcclassify.stream.batches import Batches
-from lcclassify.stream.chosen_model import SCHEMAS
-from lcclassify.stream.classes import answers_for, require_kind
-from lcclassify.stream.decoders import open_decoder
+from lcclassify.stream.config.chosen_model import SCHEMAS
+from lcclassify.stream.config.classes import answers_for, require_kind
+from lcclassify.stream.decoding.decoders import open_decoder
+from lcclassify.stream.decoding.narrow import UnreadableError
 from lcclassify.stream.encoders import open_encoder
 from lcclassify.stream.message import Message, Outgoing, Work, spans_of
 from lcclassify.stream.metrics import metrics_message
-from lcclassify.stream.narrow import UnreadableError
 from lcclassify.stream.settings import Settings
 
 log = logging.getLogger("lcclassify.stream")

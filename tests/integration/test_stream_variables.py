@@ -1,6 +1,6 @@
 import re
 
-from lcclassify.stream.options import table
+from lcclassify.stream.config.options import table
 
 
 def test_every_variable_of_the_steps_readme_is_known(shared):

@@ -56,7 +56,7 @@ def test_the_changelog_knows_this_version():
 def test_the_package_carries_its_data():
     package = files("lcclassify")
     catalogue = ("aliases.csv", "header.csv", "messi_features.csv", "models.toml")
-    stream = ("stream/settings.toml", "stream/classes.csv")
+    stream = ("stream/config/settings.toml", "stream/config/classes.csv")
     for name in (
         "py.typed",
         "legacy/classes.csv",

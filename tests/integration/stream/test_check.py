@@ -9,9 +9,9 @@ from confluent_kafka.admin import AdminClient
 from topics import make_topics, unique
 
 from lcclassify.errors import BrokerError, SettingsError
-from lcclassify.stream import probe
-from lcclassify.stream.check import check_brokers, exactly_once_possible
-from lcclassify.stream.probe import ensure_topics
+from lcclassify.stream.brokers import probe
+from lcclassify.stream.brokers.check import check_brokers, exactly_once_possible
+from lcclassify.stream.brokers.probe import ensure_topics
 from lcclassify.stream.secret import Secret
 from lcclassify.stream.settings import Client, Input, Model, Settings, Side
 from lcclassify.stream.topics import OneTopic

@@ -9,8 +9,8 @@ from confluent_kafka.admin import AdminClient
 from topics import make_topics, produce_all, unique
 
 from lcclassify.errors import BrokerError, SettingsError
-from lcclassify.stream.lag import Lag, read_lag, show_lag
-from lcclassify.stream.offsets import Partition, open_offsets
+from lcclassify.stream.brokers.lag import Lag, read_lag, show_lag
+from lcclassify.stream.brokers.offsets import Partition, open_offsets
 from lcclassify.stream.settings import Client, Input, Model, Settings
 from lcclassify.task import Output
 

@@ -13,7 +13,7 @@ from lcclassify.errors import BrokerError
 from lcclassify.sinks import kafka as sinks
 from lcclassify.sinks.kafka import AtLeastOnce, ExactlyOnce
 from lcclassify.sources.kafka import Intake
-from lcclassify.stream import clients
+from lcclassify.stream.brokers import clients
 from lcclassify.stream.loop import run
 from lcclassify.stream.settings import Client
 

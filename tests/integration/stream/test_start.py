@@ -11,8 +11,8 @@ from confluent_kafka.admin import AdminClient
 from topics import committed, make_topics, unique
 
 from lcclassify.errors import BrokerError, SettingsError
+from lcclassify.stream.brokers.start import set_start
 from lcclassify.stream.settings import Client, Input, Model, Settings
-from lcclassify.stream.start import set_start
 from lcclassify.task import Output
 
 FIRST = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=5)

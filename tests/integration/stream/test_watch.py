@@ -9,8 +9,8 @@ from confluent_kafka.admin import AdminClient
 from topics import make_topics, unique
 
 from lcclassify.errors import BrokerError
-from lcclassify.stream import clients
-from lcclassify.stream.clients import Watch, as_broker_error, open_client, sentence
+from lcclassify.stream.brokers import clients
+from lcclassify.stream.brokers.clients import Watch, as_broker_error, open_client, sentence
 from lcclassify.stream.secret import Secret
 from lcclassify.stream.settings import Client
 

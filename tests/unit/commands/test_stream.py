@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lcclassify.cli import app, main
-from lcclassify.stream.options import table
+from lcclassify.stream.config.options import table
 
 DOCS = Path(__file__).parents[3] / "docs" / "stream.md"
 KAFKA = {

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lcclassify.errors import ModelError, SettingsError
-from lcclassify.stream.classes import meanings, require_kind
-from lcclassify.stream.gather import gather
-from lcclassify.stream.options import table
-from lcclassify.stream.read_settings import read_settings
+from lcclassify.stream.config.classes import meanings, require_kind
+from lcclassify.stream.config.gather import gather
+from lcclassify.stream.config.options import table
+from lcclassify.stream.config.read_settings import read_settings
 from lcclassify.stream.secret import Secret
 from lcclassify.stream.topics import DailyTopics, OneTopic
 

@@ -17,7 +17,7 @@ from lcclassify.errors import InputError
 from lcclassify.sources.avro_schema import Named, named_types
 from lcclassify.sources.curve_forms import DETECTIONS
 from lcclassify.sources.parquet import FEATURES
-from lcclassify.stream.instructions import Instructions, Parts
+from lcclassify.stream.decoding.instructions import Instructions, Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Narrow:
 
     def __call__(self, data: bytes) -> dict[str, Any]:
         """What is wanted of a message. UnreadableError if it is none of this schema."""
-        from lcclassify.stream.narrow_kernel import walk
+        from lcclassify.stream.decoding.narrow_kernel import walk
 
         source = np.frombuffer(data, np.uint8)
         out = np.empty(len(source), np.uint8)

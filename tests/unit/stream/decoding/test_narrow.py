@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lcclassify.errors import InputError
-from lcclassify.stream.narrow import UnreadableError, Wants, narrow
+from lcclassify.stream.decoding.narrow import UnreadableError, Wants, narrow
 
 ALL = Wants(frozenset("abcdef"), None, frozenset("xyz"))
 SIMPLE = {

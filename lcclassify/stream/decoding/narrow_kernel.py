@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from lcclassify.predictors.kernels import compiled
-from lcclassify.stream.instructions import (
+from lcclassify.stream.decoding.instructions import (
     BEGIN,
     BYTES,
     CALL,

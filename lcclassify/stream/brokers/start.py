@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from confluent_kafka.admin import OffsetSpec
 
 from lcclassify.errors import SettingsError
-from lcclassify.stream.offsets import EARLIEST, LATEST, Offsets, Partition, open_offsets
+from lcclassify.stream.brokers.offsets import EARLIEST, LATEST, Offsets, Partition, open_offsets
 from lcclassify.stream.settings import Settings
 
 Word = Literal["earliest", "latest", "committed"]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lcclassify.errors import os_reason
-from lcclassify.stream.options import CONNECTIONS, Value, plain, table
-from lcclassify.stream.properties import is_secret
+from lcclassify.stream.config.options import CONNECTIONS, Value, plain, table
+from lcclassify.stream.config.properties import is_secret
 from lcclassify.stream.secret import Secret
 
 PASSWORD_FILE = "password_file"  # ends the keys of such options; the rest is the password's

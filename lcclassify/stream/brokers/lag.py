@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lcclassify.errors import BrokerError
 from lcclassify.output import emit, show
-from lcclassify.stream.offsets import EARLIEST, LATEST, open_offsets
+from lcclassify.stream.brokers.offsets import EARLIEST, LATEST, open_offsets
 from lcclassify.stream.settings import Input, Settings
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lcclassify.errors import os_reason
-from lcclassify.stream.options import CONNECTIONS, table
-from lcclassify.stream.properties import split_lines
-from lcclassify.stream.told import Layer, unknown
+from lcclassify.stream.config.options import CONNECTIONS, table
+from lcclassify.stream.config.properties import split_lines
+from lcclassify.stream.config.told import Layer, unknown
 
 PROPERTIES = "properties"
 GENERAL = "kafka"  # table of properties of all connections

@@ -7,13 +7,13 @@ from typing import Any
 
 from lcclassify.errors import SettingsError
 from lcclassify.sources.curve_forms import LightCurveOptions
-from lcclassify.stream.chosen_model import ChosenModel, choose_model, choose_schema
-from lcclassify.stream.connections import read_client, read_registry
-from lcclassify.stream.findings import Findings
-from lcclassify.stream.gather import COMMAND_LINE, ENVIRONMENT
-from lcclassify.stream.options import shown, table
+from lcclassify.stream.config.chosen_model import ChosenModel, choose_model, choose_schema
+from lcclassify.stream.config.connections import read_client, read_registry
+from lcclassify.stream.config.findings import Findings
+from lcclassify.stream.config.gather import COMMAND_LINE, ENVIRONMENT
+from lcclassify.stream.config.options import shown, table
+from lcclassify.stream.config.told import Choice
 from lcclassify.stream.settings import Client, Input, Model, Settings, Side
-from lcclassify.stream.told import Choice
 from lcclassify.stream.topics import RULE, DailyTopics, OneTopic, Topics, is_legal, pattern
 from lcclassify.task import Output
 

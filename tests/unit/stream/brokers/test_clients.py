@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from lcclassify.errors import BrokerError, SettingsError
-from lcclassify.stream.clients import Watch, as_broker_error, open_client, place, sentence
+from lcclassify.stream.brokers.clients import Watch, as_broker_error, open_client, place, sentence
 from lcclassify.stream.secret import Secret
 from lcclassify.stream.settings import Client
 

@@ -10,7 +10,14 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollectio
 from confluent_kafka.admin import AclOperation, AdminClient, ClusterMetadata, NewTopic
 
 from lcclassify.errors import BrokerError
-from lcclassify.stream.clients import Watch, kafka_error, open_admin, open_client, place, sentence
+from lcclassify.stream.brokers.clients import (
+    Watch,
+    kafka_error,
+    open_admin,
+    open_client,
+    place,
+    sentence,
+)
 from lcclassify.stream.settings import Client
 
 T = TypeVar("T")

@@ -3,8 +3,8 @@ import io
 import fastavro
 import pytest
 
-from lcclassify.stream.containers import MAX_HEADERS, Containers
-from lcclassify.stream.narrow import UnreadableError, Wants
+from lcclassify.stream.decoding.containers import MAX_HEADERS, Containers
+from lcclassify.stream.decoding.narrow import UnreadableError, Wants
 
 WANTS = Wants(frozenset(["oid"]), None, frozenset())
 

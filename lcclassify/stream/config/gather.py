@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from lcclassify.stream.config_file import read_properties, read_toml, read_yaml
-from lcclassify.stream.options import Option, as_flag, table
-from lcclassify.stream.properties import is_secret, ranked, split_line
+from lcclassify.stream.config.config_file import read_properties, read_toml, read_yaml
+from lcclassify.stream.config.options import Option, as_flag, table
+from lcclassify.stream.config.properties import is_secret, ranked, split_line
+from lcclassify.stream.config.told import Choice, Layer, merge
 from lcclassify.stream.secret import Secret
-from lcclassify.stream.told import Choice, Layer, merge
 
 COMMAND_LINE, ENVIRONMENT = "command line", "environment"
 YAML_PLACE = "/config/config.yaml"  # where the reference's containers have it

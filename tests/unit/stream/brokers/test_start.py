@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lcclassify.errors import SettingsError
-from lcclassify.stream.start import parse_start, reset_policy
+from lcclassify.stream.brokers.start import parse_start, reset_policy
 
 
 @pytest.mark.parametrize("word", ["earliest", "latest", "committed"])

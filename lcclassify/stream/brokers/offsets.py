@@ -14,8 +14,8 @@ from confluent_kafka import (
 from confluent_kafka.admin import OffsetSpec
 
 from lcclassify.errors import BrokerError
-from lcclassify.stream.clients import as_broker_error, kafka_error, sentence
-from lcclassify.stream.probe import Probe, open_probe, reach
+from lcclassify.stream.brokers.clients import as_broker_error, kafka_error, sentence
+from lcclassify.stream.brokers.probe import Probe, open_probe, reach
 from lcclassify.stream.settings import Input
 from lcclassify.stream.topics import pattern
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from lcclassify.errors import SettingsError
-from lcclassify.stream.classes import class_meaning
-from lcclassify.stream.options import table
-from lcclassify.stream.told import Choice
+from lcclassify.stream.config.classes import class_meaning
+from lcclassify.stream.config.options import table
+from lcclassify.stream.config.told import Choice
 
 
 @dataclass(slots=True)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from lcclassify.errors import SettingsError
-from lcclassify.stream.containers import Containers
-from lcclassify.stream.narrow import UnreadableError, Wants, narrow
-from lcclassify.stream.registry import Registry
+from lcclassify.stream.decoding.containers import Containers
+from lcclassify.stream.decoding.narrow import UnreadableError, Wants, narrow
+from lcclassify.stream.decoding.registry import Registry
 from lcclassify.stream.settings import Input
 
 Decoder = Callable[[bytes], dict[str, Any]]  # UnreadableError if a message cannot be read

@@ -163,7 +163,7 @@ class Table:
 @cache
 def table() -> Table:
     """The table of options."""
-    told = tomllib.loads((files("lcclassify.stream") / "settings.toml").read_text("utf-8"))
+    told = tomllib.loads((files("lcclassify.stream.config") / "settings.toml").read_text("utf-8"))
     options = [
         _option(section, key, row)
         for section in told["panels"]

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from lcclassify.stream.classes import last_part, survey_of
-from lcclassify.stream.findings import Findings
-from lcclassify.stream.gather import COMMAND_LINE, ENVIRONMENT, yaml_source
-from lcclassify.stream.options import table
-from lcclassify.stream.told import Choice
+from lcclassify.stream.config.classes import last_part, survey_of
+from lcclassify.stream.config.findings import Findings
+from lcclassify.stream.config.gather import COMMAND_LINE, ENVIRONMENT, yaml_source
+from lcclassify.stream.config.options import table
+from lcclassify.stream.config.told import Choice
 
 CLASSES = {  # option -> kinds of classes that it takes
     "model.class": ("model", "predictor"),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from lcclassify.stream.options import CONNECTIONS
+from lcclassify.stream.config.options import CONNECTIONS
 
 SECRET = re.compile(r"pass|secret|token|jaas|key\.pem|credential|private|oauthbearer\.config")
 

@@ -11,7 +11,7 @@ from typing import Any
 from lcclassify.errors import InputError
 from lcclassify.sources.avro import MAGIC
 from lcclassify.sources.blocks import DECOMPRESSORS, LIMIT, SYNC
-from lcclassify.stream.narrow import Narrow, UnreadableError, Wants, narrow
+from lcclassify.stream.decoding.narrow import Narrow, UnreadableError, Wants, narrow
 
 MAX_HEADERS = 64  # distinct ones that are remembered: a topic has one or two
 

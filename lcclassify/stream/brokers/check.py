@@ -6,8 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from lcclassify.errors import BrokerError
-from lcclassify.stream.clients import place, sentence
-from lcclassify.stream.probe import Use, can_answer, check_use, open_probe, reach, try_transaction
+from lcclassify.stream.brokers.clients import place, sentence
+from lcclassify.stream.brokers.probe import (
+    Use,
+    can_answer,
+    check_use,
+    open_probe,
+    reach,
+    try_transaction,
+)
 from lcclassify.stream.secret import Secret
 from lcclassify.stream.settings import Client, Settings
 

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from lcclassify.stream.kafka_log import MOST_TEXTS, Seldom
+from lcclassify.stream.brokers.seldom import MOST_TEXTS, Seldom
 
 REFUSED = "FAIL [rdkafka#consumer-{}] h:1/1: Connection refused (after {}ms in state CONNECT)"
 

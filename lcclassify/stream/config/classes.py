@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from lcclassify.errors import ModelError
-from lcclassify.stream.options import shown
+from lcclassify.stream.config.options import shown
 
 if TYPE_CHECKING:
     from lcclassify.bundle import ModelBundle
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @cache
 def meanings(kind: str) -> Mapping[str, str]:
     """End of a class name -> what it means here; nothing where we have no such model."""
-    text = (files("lcclassify.stream") / "classes.csv").read_text("utf-8")
+    text = (files("lcclassify.stream.config") / "classes.csv").read_text("utf-8")
     rows = csv.DictReader(text.splitlines())
     return {row["ending"]: row["meaning"] for row in rows if row["kind"] == kind}
 

@@ -8,9 +8,9 @@ import fastavro
 import pytest
 
 from lcclassify.errors import BrokerError
-from lcclassify.stream import registry as module
-from lcclassify.stream.narrow import UnreadableError, Wants
-from lcclassify.stream.registry import Registry
+from lcclassify.stream.decoding import registry as module
+from lcclassify.stream.decoding.narrow import UnreadableError, Wants
+from lcclassify.stream.decoding.registry import Registry
 from lcclassify.stream.secret import Secret
 
 WANTS = Wants(frozenset(["oid"]), None, frozenset())

@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lcclassify.stream.check import Cluster, exactly_once_possible, uses
-from lcclassify.stream.probe import Use
+from lcclassify.stream.brokers.check import Cluster, exactly_once_possible, uses
+from lcclassify.stream.brokers.probe import Use
 from lcclassify.stream.settings import Client, Input, Model, Settings, Side
 from lcclassify.stream.topics import DailyTopics
 from lcclassify.task import Output

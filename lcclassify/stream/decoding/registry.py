@@ -9,7 +9,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from lcclassify.errors import BrokerError, InputError
-from lcclassify.stream.narrow import Narrow, UnreadableError, Wants, narrow
+from lcclassify.stream.decoding.narrow import Narrow, UnreadableError, Wants, narrow
 from lcclassify.stream.secret import Secret
 
 MAGIC = 0

@@ -2,11 +2,11 @@
 
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from lcclassify.stream.findings import Findings
-from lcclassify.stream.options import table
+from lcclassify.stream.config.findings import Findings
+from lcclassify.stream.config.options import table
+from lcclassify.stream.config.told import Choice
 from lcclassify.stream.secret import Secret
 from lcclassify.stream.settings import Client
-from lcclassify.stream.told import Choice
 
 
 def read_client(choice: Choice, section: str, findings: Findings) -> Client:

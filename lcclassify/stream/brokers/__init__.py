@@ -1,0 +1,1 @@
+"""What is asked of Kafka clusters besides messages: rights, topics, offsets, what went wrong."""

@@ -1,0 +1,1 @@
+"""Bytes of messages to records: Avro in its forms, JSON."""
