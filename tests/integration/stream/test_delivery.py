@@ -66,8 +66,8 @@ def kill_all(scene, faults, **told):
     scene.finish(**told)
 
 
-def test_killed_members_leave_every_message_once(kafka, tmp_path):
-    scene = Scene(kafka, tmp_path, transactional_id="killed-in-ci")
+def test_killed_members_leave_every_message_once(apache_kafka, tmp_path):
+    scene = Scene(apache_kafka, tmp_path, transactional_id="killed-in-ci")
     kill_all(scene, SOME)
     scene.check_exactly_once()
 
@@ -83,15 +83,15 @@ def test_thirty_killed_members_leave_every_message_once(apache_kafka, tmp_path, 
 @pytest.mark.parametrize(
     "faults", [AT_LEAST_ONCE[3:4], pytest.param(AT_LEAST_ONCE, marks=pytest.mark.long)]
 )
-def test_members_killed_without_transactions_lose_nothing(kafka, tmp_path, faults):
-    scene = Scene(kafka, tmp_path, delivery="at-least-once")
+def test_members_killed_without_transactions_lose_nothing(apache_kafka, tmp_path, faults):
+    scene = Scene(apache_kafka, tmp_path, delivery="at-least-once")
     kill_all(scene, faults)
     scene.check_nothing_lost()
 
 
 @pytest.mark.parametrize("faults", [FILES[3:4], pytest.param(FILES, marks=pytest.mark.long)])
-def test_members_killed_while_they_write_files_leave_every_row_once(kafka, tmp_path, faults):
+def test_members_killed_while_they_write_files_leave_every_row_once(apache_kafka, tmp_path, faults):
     folder = tmp_path / "files"
-    scene = Scene(kafka, tmp_path, delivery="at-least-once", folder=str(folder))
+    scene = Scene(apache_kafka, tmp_path, delivery="at-least-once", folder=str(folder))
     kill_all(scene, faults)
     assert scene.differences(scene.rows(folder)) == {"lost": [], "doubled": []}

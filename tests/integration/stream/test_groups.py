@@ -23,8 +23,8 @@ def consumers(protocol):
 
 
 @pytest.mark.parametrize("protocol", ONE)
-def test_a_member_is_killed_while_partitions_move(kafka, tmp_path, protocol):
-    scene = Scene(kafka, tmp_path, partitions=6, step_s=0.05)
+def test_a_member_is_killed_while_partitions_move(apache_kafka, tmp_path, protocol):
+    scene = Scene(apache_kafka, tmp_path, partitions=6, step_s=0.05)
     scene.send(2000)
     first, second, third = islice(consumers(protocol), 3)
     with scene.member(**first) as one, scene.member(**second) as two:
@@ -59,8 +59,10 @@ ZOMBIES = [
 
 
 @pytest.mark.parametrize(("protocol", "moment"), ZOMBIES)
-def test_a_member_that_slept_beyond_its_session_adds_nothing(kafka, tmp_path, protocol, moment):
-    scene = Scene(kafka, tmp_path, partitions=2, consumer=PROTOCOLS[protocol])
+def test_a_member_that_slept_beyond_its_session_adds_nothing(
+    apache_kafka, tmp_path, protocol, moment
+):
+    scene = Scene(apache_kafka, tmp_path, partitions=2, consumer=PROTOCOLS[protocol])
     scene.send(300)
     of, method, when = moment
     fault = {"of": of, "method": method, "when": when, "call": 2, "by": "SIGSTOP"}
@@ -80,9 +82,9 @@ def test_a_member_that_slept_beyond_its_session_adds_nothing(kafka, tmp_path, pr
 
 
 @pytest.mark.long
-def test_a_batch_may_take_longer_than_the_patience_of_the_group(kafka, tmp_path):
+def test_a_batch_may_take_longer_than_the_patience_of_the_group(apache_kafka, tmp_path):
     impatient = CONSUMER | {"session.timeout.ms": "1000", "max.poll.interval.ms": "2000"}
-    scene = Scene(kafka, tmp_path, consumer=impatient, step_s=4.5)
+    scene = Scene(apache_kafka, tmp_path, consumer=impatient, step_s=4.5)
     scene.send(40)
     told = scene.finish()
     assert "handled 40 repeated 0" in told
@@ -90,9 +92,9 @@ def test_a_batch_may_take_longer_than_the_patience_of_the_group(kafka, tmp_path)
     scene.check_exactly_once()
 
 
-def test_a_member_that_slept_over_a_batch_begins_it_anew(kafka, tmp_path):
+def test_a_member_that_slept_over_a_batch_begins_it_anew(apache_kafka, tmp_path):
     often = CONSUMER | {"max.poll.interval.ms": "3000"}  # it looks after the group each second
-    scene = Scene(kafka, tmp_path, partitions=1, consumer=often)
+    scene = Scene(apache_kafka, tmp_path, partitions=1, consumer=often)
     scene.send(50)
     with scene.member(step_s=3) as member:
         member.wait_for("assigned")
@@ -109,9 +111,11 @@ def test_a_member_that_slept_over_a_batch_begins_it_anew(kafka, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("protocol", ["new", "eager", "cooperative"])
-def test_a_member_goes_on_when_others_come_and_go_without_partitions(kafka, tmp_path, protocol):
+def test_a_member_goes_on_when_others_come_and_go_without_partitions(
+    apache_kafka, tmp_path, protocol
+):
     first, second = islice(consumers(protocol), 2)
-    scene = Scene(kafka, tmp_path, partitions=1, batch_size=10, step_s=0.05)
+    scene = Scene(apache_kafka, tmp_path, partitions=1, batch_size=10, step_s=0.05)
     scene.send(200)
     with scene.member(**first) as one:
         one.wait_for("assigned: .*\\[0\\]")

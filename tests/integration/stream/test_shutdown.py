@@ -24,8 +24,8 @@ def test_the_batch_in_hand_is_finished(kafka, tmp_path, name):
     scene.check_exactly_once()
 
 
-def test_the_second_signal_ends_it_at_once(kafka, tmp_path):
-    scene = Scene(kafka, tmp_path)
+def test_the_second_signal_ends_it_at_once(apache_kafka, tmp_path):
+    scene = Scene(apache_kafka, tmp_path)
     scene.send(100)
     with scene.member(step_s=20) as member:
         member.wait_for("assigned")
@@ -40,8 +40,8 @@ def test_the_second_signal_ends_it_at_once(kafka, tmp_path):
 
 
 @pytest.mark.long
-def test_a_batch_that_hangs_ends_at_the_limit(kafka, tmp_path):
-    scene = Scene(kafka, tmp_path)
+def test_a_batch_that_hangs_ends_at_the_limit(apache_kafka, tmp_path):
+    scene = Scene(apache_kafka, tmp_path)
     scene.send(100)
     with scene.member(step_s=60, shutdown_s=1.5) as member:
         member.wait_for("assigned")
