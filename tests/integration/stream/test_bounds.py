@@ -35,8 +35,8 @@ def answer(scene, topics=None, *, batch_size=50, timeout_s=0.5, **bounds):
 
 
 @pytest.fixture
-def scene(kafka, tmp_path):
-    return Scene(kafka, tmp_path, partitions=1)
+def scene(apache_kafka, tmp_path):
+    return Scene(apache_kafka, tmp_path, partitions=1)
 
 
 def test_the_last_batch_is_as_large_as_there_are_messages(scene):

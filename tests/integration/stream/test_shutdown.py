@@ -8,8 +8,8 @@ from scene import Scene
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGINT", marks=pytest.mark.long)])
-def test_the_batch_in_hand_is_finished(kafka, tmp_path, name):
-    scene = Scene(kafka, tmp_path, partitions=1, step_s=1.0)
+def test_the_batch_in_hand_is_finished(apache_kafka, tmp_path, name):
+    scene = Scene(apache_kafka, tmp_path, partitions=1, step_s=1.0)
     scene.send(200)
     with scene.member() as member:
         member.wait_for("results go to")  # which is said after the first batch's answer
@@ -53,8 +53,8 @@ def test_a_batch_that_hangs_ends_at_the_limit(apache_kafka, tmp_path):
     scene.check_exactly_once()
 
 
-def test_a_member_that_waits_for_messages_ends_at_once(kafka, tmp_path):
-    scene = Scene(kafka, tmp_path, timeout_s=60)
+def test_a_member_that_waits_for_messages_ends_at_once(apache_kafka, tmp_path):
+    scene = Scene(apache_kafka, tmp_path, timeout_s=60)
     scene.send(10)
     with scene.member() as member:
         member.wait_for("assigned")
@@ -66,8 +66,8 @@ def test_a_member_that_waits_for_messages_ends_at_once(kafka, tmp_path):
 
 
 @pytest.mark.long
-def test_a_second_process_with_the_same_transactional_id_ends_the_first(kafka, tmp_path):
-    scene = Scene(kafka, tmp_path, transactional_id="the-same", partitions=1)
+def test_a_second_process_with_the_same_transactional_id_ends_the_first(apache_kafka, tmp_path):
+    scene = Scene(apache_kafka, tmp_path, transactional_id="the-same", partitions=1)
     scene.send(100)
     with scene.member(step_s=4) as first:
         first.wait_for("assigned")
