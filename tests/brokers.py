@@ -80,7 +80,9 @@ def make_certificates(folder):
 
 
 class Broker:
-    """A broker in a process of its own. As a context it is started, and killed at the end."""
+    """A broker in a process of its own, by the ``command`` of its kind. As a context it is started,
+    and killed at the end.
+    """
 
     def __init__(self, folder, listeners):
         self.folder = Path(folder).resolve()
@@ -94,9 +96,6 @@ class Broker:
 
     def address(self, listener):
         return f"127.0.0.1:{self.ports[listener]}"
-
-    def command(self):
-        raise NotImplementedError
 
     def start(self, timeout_s=60):
         """Start, for the first time or again; returns when every partition has a leader."""

@@ -21,18 +21,6 @@ AUTHENTICATING = json.dumps({"brokers": {"h:1/1": {"state": "AUTH_REQ"}}})
 FENCED = KafkaError(KafkaError._FENCED, "Local: This instance has been fenced", fatal=True)
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def watch(clock):
     return Watch("input (h:1)", clock=clock)

@@ -7,18 +7,6 @@ from lcclassify.stream.brokers.seldom import MOST_TEXTS, Seldom
 REFUSED = "FAIL [rdkafka#consumer-{}] h:1/1: Connection refused (after {}ms in state CONNECT)"
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def passes(clock):
     seldom = Seldom(clock)
