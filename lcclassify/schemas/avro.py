@@ -74,9 +74,7 @@ class AvroOutput:
     requires: tuple[str, ...] = ()  # columns of the context that must be there
     context: tuple[str, ...] = ()  # further ones that are written if they are there
     features: tuple[str, ...] = ()  # features to read besides the model's own
-    all_features: bool = (
-        False  # whether all that an object came with are written, if they are known
-    )
+    all_features: bool = False  # whether all are written that an object came with, where known
     about: Callable[[np.ndarray], np.ndarray] = _one_each  # rows -> that of each record of them
     left_out: Counter[str] = field(default_factory=Counter)  # reason -> objects without a record
 

@@ -77,7 +77,7 @@ def _begin(settings: Settings) -> tuple[bool, bool]:
     """Set the start; whether there are topics to read, and whether the group never read them."""
     offsets = open_offsets(settings.input)
     is_new = not offsets.committed()
-    set_start(settings)
+    set_start(settings.input.start, offsets)
     return bool(offsets.partitions), is_new
 
 

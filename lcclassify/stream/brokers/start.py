@@ -6,8 +6,7 @@ from typing import Literal, get_args
 from confluent_kafka.admin import OffsetSpec
 
 from lcclassify.errors import SettingsError
-from lcclassify.stream.brokers.offsets import EARLIEST, LATEST, Offsets, Partition, open_offsets
-from lcclassify.stream.settings import Settings
+from lcclassify.stream.brokers.offsets import EARLIEST, LATEST, Offsets, Partition
 
 Word = Literal["earliest", "latest", "committed"]
 WORDS: dict[str, Word] = {word: word for word in get_args(Word)}
@@ -35,17 +34,15 @@ def reset_policy(text: str) -> Literal["earliest", "latest"]:
     return "latest" if text == "latest" else "earliest"
 
 
-def set_start(settings: Settings) -> None:
+def set_start(told: str, offsets: Offsets) -> None:
     """Commit where the group is to start, before it is joined; nothing for ``committed``.
 
     Topics that do not exist yet are left to ``reset_policy``. BrokerError if the group has
     members, SettingsError if a partition does not have the offset.
     """
-    start = parse_start(settings.input.start)
-    if start == "committed":
-        return
-    offsets = open_offsets(settings.input)
-    offsets.commit(_found(offsets, start))
+    start = parse_start(told)
+    if start != "committed":
+        offsets.commit(_found(offsets, start))
 
 
 def _found(offsets: Offsets, start: Start) -> dict[Partition, int]:

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from topics import committed, make_topics, unique
 
 from lcclassify.errors import BrokerError, SettingsError
+from lcclassify.stream.brokers.offsets import open_offsets
 from lcclassify.stream.brokers.start import set_start
 from lcclassify.stream.settings import Client, Input, Model, Settings
 from lcclassify.task import Output
@@ -40,9 +41,13 @@ def settings(bootstrap, topic, start, group=None):
     return Settings(told, Model("toy"), Output())
 
 
+def begin(told):
+    set_start(told.input.start, open_offsets(told.input))
+
+
 def offsets_after(bootstrap, topic, start):
     told = settings(bootstrap, topic, start)
-    set_start(told)
+    begin(told)
     return committed(bootstrap, told.input.group_id)
 
 
@@ -82,7 +87,7 @@ def test_topics_that_do_not_exist_are_left_alone(kafka):
 
 def test_an_offset_that_a_partition_lacks_is_refused(kafka, topic):
     with pytest.raises(SettingsError) as caught:
-        set_start(settings(kafka.bootstrap, topic, "4"))
+        begin(settings(kafka.bootstrap, topic, "4"))
     assert str(caught.value) == (
         f"--from 4: {topic} [0] has offsets from 0 to 3; choose one of these, or a time"
     )
@@ -100,12 +105,12 @@ def test_a_group_with_members_is_left_alone(apache_kafka, topic, protocol):
         member.poll(0.1)
     assert member.assignment()
     with pytest.raises(BrokerError) as caught:
-        set_start(told)
+        begin(told)
     assert str(caught.value) == (
         f"input ({apache_kafka.bootstrap}), group {group!r}: its offsets cannot be set while it has"
         " members; stop them first (one that was killed counts until its session times out), or"
         " use another group"
     )
     member.close()
-    set_start(replace(told, input=replace(told.input, start="latest")))
+    begin(replace(told, input=replace(told.input, start="latest")))
     assert set(committed(apache_kafka.bootstrap, group).values()) == {3}
