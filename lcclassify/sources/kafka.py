@@ -6,6 +6,7 @@ done with it.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from logging import getLogger
 from threading import Event
@@ -16,7 +17,8 @@ from confluent_kafka import Message as KafkaMessage
 
 from lcclassify.errors import BrokerError, SettingsError
 from lcclassify.stream.brokers.clients import Watch, open_client, place, sentence
-from lcclassify.stream.message import Message
+from lcclassify.stream.message import Headers, Message
+from lcclassify.stream.report import NOBODY, Observer, Partition
 from lcclassify.stream.settings import Client
 
 ALONE_S = 15.0  # after which a member without partitions has none to wait for
@@ -30,7 +32,6 @@ DEFAULTS = {
     "fetch.queue.backoff.ms": "20",  # a second, else, in which nothing is fetched: twice as slow
     "topic.metadata.refresh.interval.ms": "30000",  # until a new topic is noticed
 }
-Partition = tuple[str, int]  # topic and number
 
 log = getLogger("lcclassify.stream")
 
@@ -56,12 +57,13 @@ class Intake:
         wait_for_topics: bool = False,
         done: Callable[[str, int], int | None] = lambda topic, partition: None,
         stop: Event | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
         self.stop = stop or Event()  # once set, ``gather`` returns what it has
         self.n_handled = 0
         self._topics = list(topics)
         self._batch_size, self._timeout_s, self._limit = batch_size, timeout_s, limit
-        self._until_end, self._done = until_end, done
+        self._until_end, self._done, self._observer = until_end, done, observer
         self._client, self._watch = client, Watch(place("input", client))
         self._ours = {
             "group.id": group_id,
@@ -166,6 +168,17 @@ class Intake:
         """Count the last batch as handled, which it has been said to be."""
         self.n_handled += len(self._batch)
 
+    def lag(self) -> dict[Partition, int]:
+        """Offsets that wait behind the last batch, of partitions whose end is known by now."""
+        held = Counter((message.topic, message.partition) for message in self._held)
+        lag = {}
+        for partition in self._consumer.position(self._consumer.assignment()):
+            _, end = self._consumer.get_watermark_offsets(partition, cached=True)
+            if min(end, partition.offset) >= 0:  # -1001: nothing was heard of it yet
+                waiting = held[_key(partition)]
+                lag[_key(partition)] = max(0, end - partition.offset) + waiting
+        return lag
+
     def again(self, pause_s: float) -> None:
         """Hand out the last batch once more, after a pause, as far as it is not delivered.
 
@@ -231,6 +244,7 @@ class Intake:
         self._assigned = (self._assigned or set()) | set(map(_key, partitions))
         self._ended -= set(map(_key, partitions))
         self._remember_group()
+        self._observer.assigned(frozenset(self._assigned))
         log.info("assigned: %s", _some(self._assigned))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -244,6 +258,7 @@ class Intake:
         self._is_current &= len(kept) == len(self._batch)
         self._batch = kept  # whoever gets the others reads them anew, also if that is us
         self._remember_group()
+        self._observer.assigned(frozenset(self._assigned))
         log.info("taken away: %s", _some(keys))
 
     def _skip(self, partitions: list[TopicPartition]) -> None:
@@ -292,6 +307,7 @@ def _plain(message: KafkaMessage) -> Message:
         value=message.value(),
         key=message.key(),
         timestamp=milliseconds if kind else None,
+        headers=cast(Headers, tuple(message.headers() or ())),
     )
 
 

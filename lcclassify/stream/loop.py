@@ -1,16 +1,15 @@
 """The loop of a stream: gather, answer, deliver; answer again what turns out not to count."""
 
 import time
-from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from functools import partial
 from logging import getLogger
 
 from lcclassify.errors import BrokerError
 from lcclassify.sinks.kafka import Delivery, StaleError
 from lcclassify.sources.kafka import PATIENCE_S, Intake
 from lcclassify.stream.message import Work
+from lcclassify.stream.report import NOBODY, Counts, Observer, Report
 from lcclassify.stream.step import Step
 
 LONGEST_PAUSE_S = 5.0
@@ -18,42 +17,23 @@ LONGEST_PAUSE_S = 5.0
 log = getLogger("lcclassify.stream")
 
 
-@dataclass(slots=True)
-class Counts:
-    """What a stream has done so far."""
-
-    n_messages: int = 0  # handled
-    n_batches: int = 0
-    n_skipped: int = 0  # messages at fault, without a result: each was logged
-    n_repeated: int = 0  # batches that were answered again
-    statuses: Counter[str] = field(default_factory=Counter)  # of objects
-
-    def add(self, n_messages: int, work: Work) -> None:
-        """Count one batch that was delivered."""
-        self.n_messages += n_messages
-        self.n_batches += 1
-        self.n_skipped += work.n_skipped
-        self.statuses.update(work.statuses)
-
-
-def run(
-    intake: Intake,
-    step: Step,
-    delivery: Delivery,
-    told: Callable[[Counts], None] = lambda counts: None,
-) -> Counts:
+def run(intake: Intake, step: Step, delivery: Delivery, observer: Observer = NOBODY) -> Counts:
     """Answer messages until there are no more to be had, or ``intake.stop`` is set. BrokerError
 
     A batch is answered in a thread of its own, so that this process stays a member of its group.
     """
     counts = Counts()
     pause = Pause()
+    begin = time.perf_counter()
     with ThreadPoolExecutor(1, "lcclassify-step") as pool:
         while not (intake.stop.is_set() or intake.is_finished):
+            observer.alive()
             messages = intake.gather()
             if not messages:
                 continue
-            work = _attend(intake, pool.submit(step, messages))
+            gathered = time.perf_counter()
+            work = _attend(intake, pool.submit(step, messages), observer)
+            answered = time.perf_counter()
             try:
                 if not intake.is_current:
                     raise StaleError("partitions were taken away while a batch was answered")
@@ -61,22 +41,36 @@ def run(
             except StaleError as stale:
                 log.warning("%d messages are looked at again: %s", len(messages), stale)
                 counts.n_repeated += 1
+                observer.repeated(len(messages), str(stale))
                 intake.again(pause.after(stale))
                 continue
             pause = Pause()
             intake.handled()
             counts.add(len(messages), work)
-            told(counts)
+            end = time.perf_counter()
+            seconds = {
+                "gather": gathered - begin,
+                "answer": answered - gathered,
+                "deliver": end - answered,
+            }
+            lag = intake.lag()
+            observer.delivered(Report(messages, work, counts, seconds, time.time(), lag))
+            begin = end
     return counts
 
 
-def _attend(intake: Intake, future: Future[Work]) -> Work:
+def _attend(intake: Intake, future: Future[Work], observer: Observer) -> Work:
     """Wait for an answer, and tell the group that we are there if it takes long."""
     try:
         return future.result(intake.patience_s)
     except TimeoutError:
-        intake.serve(future.done)
+        intake.serve(partial(_is_done, future, observer))
         return future.result()
+
+
+def _is_done(future: Future[Work], observer: Observer) -> bool:
+    observer.alive()
+    return future.done()
 
 
 class Pause:

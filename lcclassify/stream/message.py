@@ -6,9 +6,10 @@ from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
-Channel = Literal["results", "scribe", "metrics"]
+Channel = Literal["results", "scribe", "metrics", "dead"]
+Stage = Literal["decode", "batch", "score", "encode"]  # of the work on a message
 Spans = Mapping[tuple[str, int], tuple[int, int]]  # (topic, partition) -> first and last offset
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
 
 
 class Message(NamedTuple):
@@ -20,6 +21,7 @@ class Message(NamedTuple):
     value: bytes | None  # None: a tombstone
     key: bytes | None = None
     timestamp: int | None = None  # ms since 1970 (UTC), as Kafka has it
+    headers: Headers = ()
 
     @property
     def place(self) -> str:
@@ -33,8 +35,16 @@ class Outgoing(NamedTuple):
     channel: Channel  # whose connection carries it
     topic: str
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: Headers = ()
+
+
+class Letter(NamedTuple):
+    """A dead letter: a message that has no answer, and is itself to blame."""
+
+    message: Message
+    stage: Stage  # in which it failed
+    reason: str  # a sentence for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +56,11 @@ class Work:
     # of the message (string, int32, int64), then the columns of the output
     spans: Spans = field(default_factory=dict)  # of all its messages, for files
     n_skipped: int = 0  # messages that gave no result, each logged
+    letters: Sequence[Letter] = ()  # of those
     misfits: Sequence[str] = ()  # why messages cannot be read, or lack the model's features
-    statuses: dict[str, int] = field(default_factory=dict)  # of the objects, as in ``Summary``
+    statuses: Mapping[str, int] = field(default_factory=dict)  # of the objects, as in ``Summary``
+    classes: Mapping[str, int] = field(default_factory=dict)  # most probable -> objects
+    seconds: Mapping[str, float] = field(default_factory=dict)  # of each ``Stage``
 
 
 def spans_of(messages: Iterable[Message]) -> Spans:

@@ -22,8 +22,9 @@ from lcclassify.stream.brokers.offsets import open_offsets
 from lcclassify.stream.brokers.probe import ensure_topics
 from lcclassify.stream.brokers.seldom import Seldom
 from lcclassify.stream.brokers.start import reset_policy, set_start
-from lcclassify.stream.loop import Counts, run
+from lcclassify.stream.loop import run
 from lcclassify.stream.message import Channel, Message, Work
+from lcclassify.stream.report import NOBODY, Counts, Observer
 from lcclassify.stream.settings import Client, Settings
 from lcclassify.stream.shutdown import left_at_signals, stopped_by_signals
 from lcclassify.stream.step import Step, open_step
@@ -40,7 +41,7 @@ def run_stream(settings: Settings) -> Counts:
 
     Everything is checked before the first message is read; one error tells all that is wrong.
     """
-    log_to_stderr(settings.debug)
+    log_to_stderr(settings.operation.debug)
     for note in settings.notes:
         log.info(note)
     with left_at_signals():
@@ -60,7 +61,9 @@ def run_stream(settings: Settings) -> Counts:
     step = fitting(step) if is_new else step
     with stopped_by_signals(settings.shutdown_s) as stop:
         counts = _aside(
-            lambda: _run(settings, _with_topics(settings, step, stop), open_delivery, done, stop)
+            lambda: _run(
+                settings, _with_topics(settings, step, stop), open_delivery, done, stop, NOBODY
+            )
         )
     objects = ", ".join(f"{n} {name}" for name, n in counts.statuses.most_common())
     log.info(
@@ -99,6 +102,7 @@ def _run(
     open_delivery: Callable[[], Delivery],
     done: Callable[[str, int], int | None],
     stop: Event,
+    observer: Observer,
 ) -> Counts:
     told = settings.input
     reset = {"auto.offset.reset": reset_policy(told.start)}
@@ -113,9 +117,10 @@ def _run(
         wait_for_topics=told.wait_for_topics,
         done=done,
         stop=stop,
+        observer=observer,
     )
     with open_delivery() as delivery, intake:
-        return run(intake, step, delivery)
+        return run(intake, step, delivery, observer)
 
 
 def _together(first: Callable[[], Step], second: Callable[[], T]) -> tuple[Step, T]:

@@ -74,13 +74,56 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """Where messages go that cannot be answered, and how many of them are too many."""
+
+    to: str  # a topic of the cluster of results, or a folder (ending in /)
+    max_share: float = 1.0  # of the last messages; above it the stream stops
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What is done when messages do not look like what the model was trained on."""
+
+    policy: Literal["warn", "stop", "off"] = "warn"
+    window: int = 2000  # messages that are looked at together
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A second model that scores the same messages."""
+
+    model: str = field(repr=False)  # as ``Model.name``
+    topics: Topics  # in the cluster of results
+
+
+@dataclass(frozen=True, slots=True)
+class Tom:
+    """Who logs in at a TOM to which results go by HTTP."""
+
+    user: str | None = None
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """How people and machines look at a running stream."""
+
+    http_port: int | None = None  # of /metrics, /healthz and /readyz; None: not served
+    log_form: Literal["text", "json"] = "text"
+    display: Literal["auto", "off"] = "auto"  # live, where stderr is a terminal
+    debug: bool = False
+    log_classes: bool = False  # how often each was answered, by batch
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of it."""
 
     input: Input
     model: Model
     output: Output  # schema None: a flat table; for Kafka, as the model's survey has it
-    to: str = "kafka"  # or - for standard output, or a folder
+    to: str = "kafka"  # or - for standard output, a folder, or the http(s) URL of a TOM
     file_form: Literal["parquet", "jsonl"] = "parquet"  # of a folder
     results: Client | None = None  # None unless ``to`` is kafka
     topics: Topics | None = None  # likewise
@@ -94,6 +137,9 @@ class Settings:
     transactional_id: str | None = None  # None: one of its own for each process
     shutdown_s: float = 25.0  # after the first signal
     dry_run: bool = False  # check everything, read nothing
-    debug: bool = False
-    log_classes: bool = False  # how often each was answered, by batch
+    dead_letters: DeadLetters | None = None  # None: they are logged and counted, and left out
+    drift: Drift = field(default_factory=Drift)
+    shadow: Shadow | None = None
+    tom: Tom = field(default_factory=Tom)
+    operation: Operation = field(default_factory=Operation)
     notes: tuple[str, ...] = ()  # sentences to log at the start: settings without effect

@@ -1,8 +1,10 @@
 """Step: from a batch of messages to everything that is sent on, without a broker."""
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -25,7 +27,7 @@ from lcclassify.stream.config.classes import answers_for, require_kind
 from lcclassify.stream.decoding.decoders import open_decoder
 from lcclassify.stream.decoding.narrow import UnreadableError
 from lcclassify.stream.encoders import open_encoder
-from lcclassify.stream.message import Message, Outgoing, Work, spans_of
+from lcclassify.stream.message import Message, Outgoing, Stage, Work, spans_of
 from lcclassify.stream.metrics import metrics_message
 from lcclassify.stream.settings import Settings
 
@@ -52,6 +54,22 @@ def open_step(settings: Settings, *, clock: Clock = utc_now) -> "MessageStep":
     ModelError, InputError or SettingsError if they do not fit each other.
     """
     return MessageStep(settings, clock)
+
+
+class Stages:
+    """How long each stage took, in s; one that comes again adds up."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def __call__(self, stage: Stage) -> Iterator[None]:
+        """Measure what is done in the context."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start
 
 
 class _Row(NamedTuple):
@@ -115,16 +133,17 @@ class MessageStep:
 
     def __call__(self, messages: Sequence[Message], /) -> Work:
         """Answer every message."""
-        received = self._clock()
-        rows = [self._read(message) for message in messages]
+        received, stages = self._clock(), Stages()
+        with stages("decode"):
+            rows = [self._read(message) for message in messages]
         kept = [row for row in rows if row.problem is None or self._is_flat]
-        parts = self._answer(kept, received) if kept else []
+        parts = self._answer(kept, received, stages) if kept else []
         tables = [part.table for part in parts if part.table is not None]
         outgoing = [item for part in parts for item in part.commands]
         outgoing += [item for part in parts for item in part.results]
         unread = [row.problem.reason for row in rows if row.problem is not None]
-        if self._settings.log_classes:
-            classes = sum((part.classes for part in parts), Counter[str]())
+        classes = sum((part.classes for part in parts), Counter[str]())
+        if self._settings.operation.log_classes:
             told = ", ".join(f"{name} {n}" for name, n in classes.most_common())
             log.info("classes: %s", told or "none")
         return Work(
@@ -133,6 +152,8 @@ class MessageStep:
             n_skipped=len(unread) + sum(part.n_skipped for part in parts),
             misfits=[*unread, *(reason for part in parts for reason in part.misfits)],
             statuses=dict(sum((part.statuses for part in parts), Counter())),
+            classes=classes,
+            seconds=stages.seconds,
             spans=spans_of(messages),
         )
 
@@ -152,40 +173,46 @@ class MessageStep:
         log.warning("%s cannot be read: %s", message.place, reason)
         return _Row(message, {}, Problem(Status.INVALID_RECORD, reason))
 
-    def _answer(self, rows: Sequence[_Row], now: datetime) -> list[_Part]:
+    def _answer(self, rows: Sequence[_Row], now: datetime, stages: "Stages") -> list[_Part]:
         """Answer messages; if that fails, each half of them, down to the one that is to blame."""
         try:
-            return [self._part(rows, now)]
+            return [self._part(rows, now, stages)]
         except MemoryError:  # of which no message is to blame
             raise
         except Exception as error:  # that none of the checks foresaw
             failure = error
         if len(rows) > 1:
             half = len(rows) // 2
-            return [*self._answer(rows[:half], now), *self._answer(rows[half:], now)]
+            return [
+                *self._answer(rows[:half], now, stages),
+                *self._answer(rows[half:], now, stages),
+            ]
         [(message, _, problem)] = rows
         if problem is not None:  # nothing of the message was looked at
             raise failure
         reason = f"{type(failure).__name__}: {failure!s:.200}"
         log.error("%s cannot be answered: %s", message.place, reason, exc_info=failure)
         row = _Row(message, {}, Problem(Status.INVALID_RECORD, f"it cannot be answered: {reason}"))
-        found = self._answer([row], now) if self._is_flat else []
+        found = self._answer([row], now, stages) if self._is_flat else []
         return [*found, _Part((), (), n_skipped=1)]
 
-    def _part(self, rows: Sequence[_Row], now: datetime) -> _Part:
+    def _part(self, rows: Sequence[_Row], now: datetime, stages: "Stages") -> _Part:
         unread = {n: row.problem for n, row in enumerate(rows) if row.problem is not None}
-        batch = self.batches([row.record for row in rows], unread)
-        prediction = self.predictor.predict(batch)
+        with stages("batch"):
+            batch = self.batches([row.record for row in rows], unread)
+        with stages("score"):
+            prediction = self.predictor.predict(batch)
         messages = [row.message for row in rows]
         settings = self._settings
-        if isinstance(self.results, ToTable):
-            found = self.results(prediction, messages)
-        else:
-            topic = settings.topics.at(now) if settings.topics else ""
-            found = self.results(prediction, topic)
         commands = Sent((), None, {})
-        if self.commands is not None and settings.scribe is not None:
-            commands = self.commands(prediction, settings.scribe.topic)
+        with stages("encode"):
+            if isinstance(self.results, ToTable):
+                found = self.results(prediction, messages)
+            else:
+                topic = settings.topics.at(now) if settings.topics else ""
+                found = self.results(prediction, topic)
+            if self.commands is not None and settings.scribe is not None:
+                commands = self.commands(prediction, settings.scribe.topic)
         statuses = Counter(note.status.name.lower() for note in prediction.notes.values())
         statuses["ok"] += len(rows) - statuses.total()
         names = prediction.bundle.taxonomy.classes

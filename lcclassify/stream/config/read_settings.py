@@ -13,10 +13,22 @@ from lcclassify.stream.config.findings import Findings
 from lcclassify.stream.config.gather import COMMAND_LINE, ENVIRONMENT
 from lcclassify.stream.config.options import shown, table
 from lcclassify.stream.config.told import Choice
-from lcclassify.stream.settings import Client, Input, Model, Settings, Side
+from lcclassify.stream.settings import (
+    Client,
+    DeadLetters,
+    Drift,
+    Input,
+    Model,
+    Operation,
+    Settings,
+    Shadow,
+    Side,
+    Tom,
+)
 from lcclassify.stream.topics import RULE, DailyTopics, OneTopic, Topics, is_legal, pattern
 from lcclassify.task import Output
 
+PROMETHEUS_PORT = 8000  # as ALeRCE's steps serve it
 STARTS = ("earliest", "latest", "committed")
 
 
@@ -56,8 +68,11 @@ def read_settings(choice: Choice, *, dry_run: bool = False) -> Settings:
         transactional_id=choice["delivery.transactional_id"],
         shutdown_s=choice["delivery.shutdown_timeout"],
         dry_run=dry_run,
-        debug=choice["run.debug"],
-        log_classes=choice["run.log_classes"],
+        dead_letters=_dead_letters(choice, findings),
+        drift=Drift(choice["drift.policy"], choice["drift.window"]),
+        shadow=_shadow(choice, findings) if to_kafka else None,
+        tom=Tom(choice["tom.username"], choice["tom.password"]),
+        operation=_operation(choice),
         notes=(*findings.notes, *_inert(choice)),
     )
     if settings.scribe and settings.scribe_form == "scribe-per-class":
@@ -147,8 +162,10 @@ def _place(choice: Choice, findings: Findings) -> str:
     return to
 
 
-def _topics(choice: Choice, findings: Findings) -> Topics | None:
-    form = findings.need(choice, "producer.topic_format")
+def _topics(
+    choice: Choice, findings: Findings, name: str = "producer.topic_format"
+) -> Topics | None:
+    form = findings.need(choice, name)
     if not form:
         return None
     try:
@@ -158,8 +175,7 @@ def _topics(choice: Choice, findings: Findings) -> Topics | None:
         hour = findings.need(choice, "producer.change_hour")
         return DailyTopics(form, dates, int(hour)) if dates and hour else None
     except SettingsError as error:
-        ways = table().options["producer.topic_format"].ways
-        findings.problems.append(f"{ways}: {error}")
+        findings.problems.append(f"{table().options[name].ways}: {error}")
         return None
 
 
@@ -209,6 +225,33 @@ def _side(choice: Choice, section: str, findings: Findings) -> Side | None:
             "not set"
         )
     return None
+
+
+def _dead_letters(choice: Choice, findings: Findings) -> DeadLetters | None:
+    to = choice["dead_letters.to"]
+    if not to:
+        return None
+    if not to.endswith("/"):
+        _check_topic("dead_letters.to", to, findings)
+    return DeadLetters(to, choice["dead_letters.max"])
+
+
+def _shadow(choice: Choice, findings: Findings) -> Shadow | None:
+    if not choice["shadow.model"]:
+        return None
+    topics = _topics(choice, findings, "shadow.topic")
+    return Shadow(choice["shadow.model"], topics) if topics else None
+
+
+def _operation(choice: Choice) -> Operation:
+    port = choice["run.http_port"]
+    return Operation(
+        http_port=PROMETHEUS_PORT if port is None and choice["run.prometheus"] else port,
+        log_form=choice["run.log_format"],
+        display=choice["run.display"],
+        debug=choice["run.debug"],
+        log_classes=choice["run.log_classes"],
+    )
 
 
 def _inert(choice: Choice) -> list[str]:

@@ -251,9 +251,10 @@ def test_words_for_no_are_no(word):
 @pytest.mark.parametrize("word", ["True", "1", "yes", "on", '"true"', "Y"])
 def test_words_for_yes_are_yes(word):
     settings = read(ENABLE_PARTITION_EOF=word, LOG_CLASS_DISTRIBUTION=word, USE_PROFILING=word)
-    assert (settings.input.until_end, settings.log_classes) == (True, True)
+    assert (settings.input.until_end, settings.operation.log_classes) == (True, True)
     assert settings.notes == (
-        "--profiling (USE_PROFILING) has no effect. Profiles; not there yet.",
+        "--profiling (USE_PROFILING) has no effect. A profiler that attaches "
+        "from outside, such as py-spy, needs no setting.",
     )
 
 
@@ -680,7 +681,7 @@ def test_the_references_yaml_means_the_same(reference):
     assert (settings.model.name, settings.model.expected) == ("m.pt", "balto")
     assert settings.model.quantiles == {"HeaderNorm1QT": "q"}
     assert settings.model.min_detections == 3
-    assert settings.log_classes
+    assert settings.operation.log_classes
     assert settings.output.classifier_name == "Balto"
 
 
