@@ -12,6 +12,7 @@ from topics import make_topics, produce_all, unique
 from lcclassify.sinks.kafka import ExactlyOnce
 from lcclassify.sources.kafka import Intake
 from lcclassify.stream.loop import run
+from lcclassify.stream.report import Observers
 from lcclassify.stream.settings import Client
 
 
@@ -25,13 +26,24 @@ def answer(scene, topics=None, *, batch_size=50, timeout_s=0.5, **bounds):
         timeout_s=timeout_s,
         **bounds,
     )
-    sizes = []
+    told = Told()
     client = Client(scene.bootstrap)
     delivery = ExactlyOnce(client, unique("id"), may_renew=True)
     step = echo(scene.out, scene.cmd)
     with delivery, intake:
-        run(intake, step, delivery, lambda counts: sizes.append(counts.n_messages))
-    return [after - before for before, after in zip([0, *sizes], sizes, strict=False)]
+        run(intake, step, delivery, told)
+    return [len(report.messages) for report in told.reports]
+
+
+class Told(Observers):
+    """Keeps all reports."""
+
+    def __init__(self):
+        super().__init__()
+        self.reports = []
+
+    def delivered(self, report):
+        self.reports.append(report)
 
 
 @pytest.fixture
