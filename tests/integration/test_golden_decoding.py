@@ -1,4 +1,4 @@
-"""Every golden message, read by the compiled walk, against fastavro: all that is wanted is equal."""
+"""Every golden message by the compiled walk, against fastavro: all that is wanted is equal."""
 
 import io
 

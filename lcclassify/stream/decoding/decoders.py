@@ -6,7 +6,7 @@ from typing import Any
 
 from lcclassify.errors import SettingsError
 from lcclassify.stream.decoding.containers import Containers
-from lcclassify.stream.decoding.narrow import UnreadableError, Wants, narrow
+from lcclassify.stream.decoding.narrow import UnreadableError, Wants, compile_walk, narrow
 from lcclassify.stream.decoding.registry import Registry
 from lcclassify.stream.settings import Input
 
@@ -19,6 +19,7 @@ def open_decoder(settings: Input, wants: Wants) -> Decoder:
 
 
 def _containers(settings: Input, wants: Wants) -> Decoder:
+    compile_walk()
     return Containers(wants)
 
 
@@ -27,6 +28,7 @@ def _schemaless(settings: Input, wants: Wants) -> Decoder:
 
     if settings.schema is None:
         raise SettingsError("schemaless messages need the schema that they were written with")
+    compile_walk()
     try:
         schema = fastavro.schema.load_schema(settings.schema)
     except Exception as error:  # OSError, ValueError, KeyError: whatever the file leads to
@@ -41,6 +43,7 @@ def _confluent(settings: Input, wants: Wants) -> Decoder:
     auth = None
     if settings.registry_user is not None and settings.registry_password is not None:
         auth = settings.registry_user, settings.registry_password
+    compile_walk()
     return Registry(settings.registry, wants, auth)
 
 

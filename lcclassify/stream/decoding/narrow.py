@@ -86,6 +86,12 @@ def narrow(schema: Any, wants: Wants, where: object = "the message") -> Narrow:
     return Narrow(code, branches, fastavro.parse_schema(left))
 
 
+def compile_walk() -> None:
+    """Have the walk compiled, which may take seconds, before a message waits for it."""
+    empty = {"type": "record", "name": "lcclassify.empty", "fields": []}
+    narrow(empty, Wants(frozenset(), None, frozenset()))(b"")
+
+
 class _Rest:
     """What is left of types, which may be named where nothing is kept."""
 
