@@ -2,6 +2,9 @@
 
 Sends the example's objects to a topic, as ALeRCE's feature step does, lets ``lcclassify stream``
 answer them, and reads the answers. Needs the extra ``kafka``; topics and group are made anew.
+
+``HOST:PORT send TOPIC`` and ``HOST:PORT read TOPIC`` are the first and the last of these three, for
+a stream that is started otherwise (docker-compose.yml). What was sent before is not sent again.
 """
 
 import io
@@ -16,7 +19,7 @@ from typing import Any
 
 import fastavro
 import pyarrow.parquet as pq
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from rich.console import Console
 from rich.table import Table
@@ -51,9 +54,9 @@ MESSAGE = [
 SCHEMA = fastavro.parse_schema({"type": "record", "name": "features_output", "fields": MESSAGE})
 
 
-def write_messages(path: Path) -> list[int]:
-    """Write a file with a feature message for each of the example's objects; return alert ids."""
-    messages = []
+def messages() -> list[dict[str, Any]]:
+    """A feature message for each of the example's objects, alerts numbered in order."""
+    made = []
     for number, features in enumerate(pq.read_table(FEATURES).to_pylist()):
         oid, alert = str(features.pop("object_id")), 10**15 + number
         detection = {
@@ -64,32 +67,39 @@ def write_messages(path: Path) -> list[int]:
             "forced": False,
             "extra_fields": {"alertId": alert, "diaSourceId": alert},
         }
-        messages.append(
+        made.append(
             {"oid": oid, "candid": [str(alert)], "detections": [detection], "features": features}
         )
-    with path.open("wb") as file:
-        fastavro.writer(file, SCHEMA, messages)
-    return [int(message["candid"][0]) for message in messages]
+    return made
 
 
-def make_topics(server: str, *names: str) -> None:
-    """Make topics, and return when they are there."""
+def make_topic(server: str, name: str) -> bool:
+    """Make a topic, and return when it is there; whether it was not there before."""
     admin = AdminClient({"bootstrap.servers": server})
-    made = admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
-    for future in made.values():
-        future.result(PATIENCE_S)
+    made = admin.create_topics([NewTopic(name, PARTITIONS, 1)])
+    try:
+        made[name].result(PATIENCE_S)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
+        return False
+    return True
 
 
-def send(server: str, topic: str, path: Path) -> None:
-    """Send each message of a file as an Avro container of its own."""
+def send(server: str, topic: str) -> None:
+    """Send each message as an Avro container of its own, to a topic that is made for them."""
+    if not make_topic(server, topic):
+        print(f"{topic} is there already: nothing is sent")
+        return
     producer = Producer({"bootstrap.servers": server, "enable.idempotence": True})
-    with path.open("rb") as file:
-        for message in fastavro.reader(file):
-            container = io.BytesIO()
-            fastavro.writer(container, SCHEMA, [message])
-            producer.produce(topic, container.getvalue(), key=message["oid"])
+    sent = messages()
+    for message in sent:
+        container = io.BytesIO()
+        fastavro.writer(container, SCHEMA, [message])
+        producer.produce(topic, container.getvalue(), key=message["oid"])
     if producer.flush(PATIENCE_S):
         sys.exit(f"{server} does not take the messages")
+    print(f"{len(sent)} messages sent to {topic}")
 
 
 def classify(server: str, topic: str, results: str) -> None:
@@ -102,8 +112,11 @@ def classify(server: str, topic: str, results: str) -> None:
     subprocess.run([sys.executable, "-m", *command], check=True)
 
 
-def read(server: str, topic: str) -> Iterator[dict[str, Any]]:
-    """Every result of a topic that counts: those of transactions that were undone do not."""
+def answers(server: str, topic: str, least: int) -> Iterator[dict[str, Any]]:
+    """Every result of a topic that counts: those of transactions that were undone do not.
+
+    Waits for as many as ``least``, then ends where the topic does.
+    """
     consumer = Consumer(
         {
             "bootstrap.servers": server,
@@ -113,34 +126,31 @@ def read(server: str, topic: str) -> Iterator[dict[str, Any]]:
         }
     )
     consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
-    n_open, deadline = PARTITIONS, time.monotonic() + PATIENCE_S
-    while n_open:
+    n_read, ended, deadline = 0, set(), time.monotonic() + PATIENCE_S
+    while n_read < least or len(ended) < PARTITIONS:
         message = consumer.poll(1)
         if message is None:
             if time.monotonic() > deadline:
-                sys.exit(f"{server} does not give the results")
+                sys.exit(f"{server} does not give the results: {n_read} of {least} are there")
         elif message.error() is None:
-            yield from fastavro.reader(io.BytesIO(message.value()))
+            ended.discard(message.partition())
+            for record in fastavro.reader(io.BytesIO(message.value())):
+                n_read += 1
+                yield record
         elif message.error().code() == KafkaError._PARTITION_EOF:
-            n_open -= 1
+            ended.add(message.partition())
         else:
             sys.exit(message.error().str())
     consumer.close()
 
 
-def main(server: str) -> None:
-    """Send, classify, read; print how often each class was answered."""
-    run = uuid.uuid4().hex[:8]
-    features, results = f"features-{run}", f"lc_classifier-{run}"
-    path = Path("plasticc_messages.avro")
-    sent = write_messages(path)
-    make_topics(server, features, results)
-    send(server, features, path)
-    classify(server, features, results)
-
+def read(server: str, topic: str) -> None:
+    """Print how often each class was answered; end with 1 unless each alert was answered once."""
+    make_topic(server, topic)
+    sent = [int(message["candid"][0]) for message in messages()]
     names = {number: name for name, number in class_ids().items()}
     answered, classes = Counter(), Counter()
-    for record in read(server, results):
+    for record in answers(server, topic, len(sent)):
         answered[record["alertId"]] += 1
         best = max(record["classifications"], key=lambda each: each["probability"])
         classes[names[best["classId"]]] += 1
@@ -153,5 +163,23 @@ def main(server: str) -> None:
     print(f"{len(sent)} alerts, each answered once")
 
 
+def everything(server: str) -> None:
+    """Send, classify, read."""
+    run = uuid.uuid4().hex[:8]
+    features, results = f"features-{run}", f"lc_classifier-{run}"
+    send(server, features)
+    make_topic(server, results)
+    classify(server, features, results)
+    read(server, results)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    match sys.argv[1:]:
+        case [server]:
+            everything(server)
+        case [server, "send", topic]:
+            send(server, topic)
+        case [server, "read", topic]:
+            read(server, topic)
+        case _:
+            sys.exit("usage: stream.py HOST:PORT [send TOPIC | read TOPIC]")

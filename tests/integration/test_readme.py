@@ -23,6 +23,7 @@ PAGES = (
     "docs/schemas",
     "docs/stream",
     "docs/speed",
+    "docs/deploy",
 )
 DOCUMENTS = {page: (ROOT / f"{page}.md").read_text("utf-8") for page in PAGES}
 ALL = "\n".join(DOCUMENTS.values())
