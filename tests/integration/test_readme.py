@@ -22,6 +22,7 @@ PAGES = (
     "docs/light-curves",
     "docs/schemas",
     "docs/stream",
+    "docs/operation",
     "docs/speed",
 )
 DOCUMENTS = {page: (ROOT / f"{page}.md").read_text("utf-8") for page in PAGES}

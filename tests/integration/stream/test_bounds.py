@@ -12,7 +12,18 @@ from topics import make_topics, produce_all, unique
 from lcclassify.sinks.kafka import ExactlyOnce
 from lcclassify.sources.kafka import Intake
 from lcclassify.stream.loop import run
+from lcclassify.stream.report import Observer
 from lcclassify.stream.settings import Client
+
+
+class Sizes(Observer):
+    """Of batches that were delivered."""
+
+    def __init__(self, sizes):
+        self.sizes = sizes
+
+    def delivered(self, report):
+        self.sizes.append(len(report.messages))
 
 
 def answer(scene, topics=None, *, batch_size=50, timeout_s=0.5, **bounds):
@@ -30,8 +41,8 @@ def answer(scene, topics=None, *, batch_size=50, timeout_s=0.5, **bounds):
     delivery = ExactlyOnce(client, unique("id"), may_renew=True)
     step = echo(scene.out, scene.cmd)
     with delivery, intake:
-        run(intake, step, delivery, lambda counts: sizes.append(counts.n_messages))
-    return [after - before for before, after in zip([0, *sizes], sizes, strict=False)]
+        run(intake, step, delivery, Sizes(sizes))
+    return sizes
 
 
 @pytest.fixture
