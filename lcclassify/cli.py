@@ -73,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except LcclassifyError as error:
         if isinstance(error, OutputError):  # perhaps of standard output, which Python flushes again
             _forget_output()
-        _say(" ".join(str(error).split()))
+        if not error.is_told:
+            _say(" ".join(str(error).split()))
         sys.exit(error.exit_code)
     except OSError as error:  # the help that Typer prints, on a full disk
         _forget_output()

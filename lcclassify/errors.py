@@ -20,6 +20,7 @@ class LcclassifyError(Exception):
     """An error with a sentence for the user: what, where, what was expected, what to do."""
 
     exit_code: ClassVar[int] = 1
+    is_told = False  # whether a log has it already
 
 
 class InputError(LcclassifyError):

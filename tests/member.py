@@ -11,6 +11,7 @@ import sys
 import time
 from itertools import count
 from threading import Timer
+from types import SimpleNamespace
 
 import pyarrow as pa
 
@@ -20,7 +21,7 @@ from lcclassify.sinks.offset_files import OffsetFiles
 from lcclassify.sources import kafka as sources
 from lcclassify.stream import step
 from lcclassify.stream.message import Outgoing, Work, spans_of
-from lcclassify.stream.settings import Client, Input, Model, Settings, Side
+from lcclassify.stream.settings import Client, Input, Model, Operation, Settings, Side
 from lcclassify.stream.topics import OneTopic
 from lcclassify.task import Output
 
@@ -38,6 +39,8 @@ def echo(out, cmd, step_s=0.0, to_files=False):
         table = pa.table([*places, values], names=["topic", "partition", "offset", "value"])
         return Work(results * (not to_files) + commands, table, spans_of(messages))
 
+    taxonomy = SimpleNamespace(classes=("echo",))
+    answer.bundle = SimpleNamespace(name="echo", version="1", digest="none", taxonomy=taxonomy)
     return answer
 
 
@@ -76,6 +79,7 @@ def settings(
     delivery="exactly-once",
     transactional_id=None,
     shutdown_s=25.0,
+    operation=None,
     **reading,
 ):
     results = Client(bootstrap, producer or {})
@@ -90,6 +94,7 @@ def settings(
         delivery=delivery,
         transactional_id=transactional_id,
         shutdown_s=shutdown_s,
+        operation=Operation(**operation or {}),
         **into,
     )
 

@@ -120,9 +120,7 @@ class Intake:
     def _is_at_end(self) -> bool:
         if not self._until_end:
             return False
-        if self._assigned is None:  # the new protocol does not tell a member that gets nothing
-            return self._is_told_nothing and time.monotonic() - self._since > ALONE_S
-        return self._assigned <= self._ended
+        return self._assigned is not None and self._assigned <= self._ended
 
     @property
     def is_current(self) -> bool:
@@ -141,6 +139,9 @@ class Intake:
             if self._held and not self._timeout_s:
                 left = 0
             got = self._poll(max(0.0, min(left, SLICE_S)))
+            if not got:
+                self._observer.alive()
+                self._look_if_alone()
             if not got and left <= 0:
                 break
         self._batch, self._held = self._held[:size], self._held[size:]
@@ -207,6 +208,13 @@ class Intake:
         else:
             self._judge(error, message.topic())
         return True
+
+    def _look_if_alone(self) -> None:
+        """The new protocol does not tell a member that gets nothing."""
+        waited_s = time.monotonic() - self._since
+        if self._assigned is None and self._is_told_nothing and waited_s > ALONE_S:
+            self._assigned = set()
+            self._observer.assigned(frozenset())
 
     def _judge(self, error: KafkaError, topic: str | None) -> None:
         """Go on after an error that passes; the consumer hands out others again and again."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import pyarrow as pa
 
 Channel = Literal["results", "scribe", "metrics", "dead"]
 Stage = Literal["decode", "batch", "score", "encode"]  # of the work on a message
+STAGES: tuple[Stage, ...] = get_args(Stage)
 Spans = Mapping[tuple[str, int], tuple[int, int]]  # (topic, partition) -> first and last offset
 Headers = tuple[tuple[str, bytes | None], ...]
 

@@ -1,13 +1,16 @@
 """What a stream tells of itself while it runs, and who listens."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from logging import getLogger
 
 from lcclassify.stream.message import Message, Work
 
 Partition = tuple[str, int]  # topic and number
+OUTCOMES = ("answered", "dead", "skipped")  # of messages; each is handled by one of them
+
+log = getLogger("lcclassify.stream")
 
 
 @dataclass(slots=True)
@@ -15,6 +18,8 @@ class Counts:
     """What a stream has done so far."""
 
     n_messages: int = 0  # handled
+    n_answered: int = 0  # of these
+    n_dead: int = 0  # went to the dead letters
     n_batches: int = 0
     n_skipped: int = 0  # messages at fault, without a result: each was logged
     n_repeated: int = 0  # batches that were answered again
@@ -25,6 +30,7 @@ class Counts:
         self.n_messages += n_messages
         self.n_batches += 1
         self.n_skipped += work.n_skipped
+        self.n_answered += n_messages - work.n_skipped
         self.statuses.update(work.statuses)
 
 
@@ -39,9 +45,18 @@ class Report:
     delivered_at: float  # s since 1970 (UTC)
     lag: Mapping[Partition, int]  # messages that wait, as far as the client has heard
 
+    def delays(self) -> list[float]:
+        """From the timestamp of each message that has one until now, in s; clocks may differ."""
+        now = 1000 * self.delivered_at
+        stamps = (message.timestamp for message in self.messages)
+        return [max(0.0, now - stamp) / 1000 for stamp in stamps if stamp is not None]
 
-class Observer(Protocol):
-    """Is told what happens, in the thread of the loop: it must be quick, and raise nothing."""
+
+class Observer:
+    """Is told what happens, in the thread of the loop: it must be quick.
+
+    A class and not a Protocol, so that nobody writes methods for what it does not want to hear.
+    """
 
     def assigned(self, partitions: frozenset[Partition]) -> None:
         """These partitions are ours now, and no others."""
@@ -56,31 +71,37 @@ class Observer(Protocol):
         """A batch did not count and is looked at again."""
 
 
-class Observers:
-    """Several as one."""
+class Observers(Observer):
+    """Several as one. What one of them raises is logged, once, and never stops the stream."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
+        self._failed: set[Observer] = set()
 
     def assigned(self, partitions: frozenset[Partition]) -> None:
         """Tell all."""
-        for observer in self._observers:
-            observer.assigned(partitions)
+        self._tell(lambda observer: observer.assigned(partitions))
 
     def alive(self) -> None:
         """Tell all."""
-        for observer in self._observers:
-            observer.alive()
+        self._tell(lambda observer: observer.alive())
 
     def delivered(self, report: Report) -> None:
         """Tell all."""
-        for observer in self._observers:
-            observer.delivered(report)
+        self._tell(lambda observer: observer.delivered(report))
 
     def repeated(self, n_messages: int, reason: str) -> None:
         """Tell all."""
+        self._tell(lambda observer: observer.repeated(n_messages, reason))
+
+    def _tell(self, what: Callable[[Observer], None]) -> None:
         for observer in self._observers:
-            observer.repeated(n_messages, reason)
+            try:
+                what(observer)
+            except Exception:  # figures are worth less than answers
+                if observer not in self._failed:
+                    self._failed.add(observer)
+                    log.exception("%s fails; the stream goes on", type(observer).__name__)
 
 
 NOBODY = Observers()

@@ -2,7 +2,6 @@
 
 import logging
 import socket
-import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -20,14 +19,14 @@ from lcclassify.sources.kafka import PATIENCE_S, Intake
 from lcclassify.stream.brokers.check import Cluster, check_brokers, exactly_once_possible
 from lcclassify.stream.brokers.offsets import open_offsets
 from lcclassify.stream.brokers.probe import ensure_topics
-from lcclassify.stream.brokers.seldom import Seldom
 from lcclassify.stream.brokers.start import reset_policy, set_start
 from lcclassify.stream.loop import run
 from lcclassify.stream.message import Channel, Message, Work
-from lcclassify.stream.report import NOBODY, Counts, Observer
+from lcclassify.stream.operation.desk import Desk
+from lcclassify.stream.report import Counts, Observer
 from lcclassify.stream.settings import Client, Settings
 from lcclassify.stream.shutdown import left_at_signals, stopped_by_signals
-from lcclassify.stream.step import Step, open_step
+from lcclassify.stream.step import MessageStep, Step, open_step
 
 LEAST_MESSAGES = 10  # fewer say nothing about a topic
 LOOK_S = 0.2  # how often the main thread is there for signals
@@ -41,14 +40,20 @@ def run_stream(settings: Settings) -> Counts:
 
     Everything is checked before the first message is read; one error tells all that is wrong.
     """
-    log_to_stderr(settings.operation.debug)
+    with Desk(settings) as desk:
+        desk.serve()
+        return _run_at(desk, settings)
+
+
+def _run_at(desk: Desk, settings: Settings) -> Counts:
     for note in settings.notes:
         log.info(note)
     with left_at_signals():
-        step, clusters = _together(
+        opened, clusters = _together(
             lambda: open_step(settings),
             lambda: check_brokers(settings),
         )
+        desk.loaded(opened.bundle)
         write, done = _place(settings)
         open_delivery = _delivery(settings, clusters, write)
         if settings.dry_run:
@@ -58,13 +63,10 @@ def run_stream(settings: Settings) -> Counts:
     if settings.input.until_end and not settings.input.wait_for_topics and not has_topics:
         log.info("done: there is no topic that matches %s", ", ".join(settings.input.topics))
         return Counts()  # the client would wait for one
-    step = fitting(step) if is_new else step
-    with stopped_by_signals(settings.shutdown_s) as stop:
-        counts = _aside(
-            lambda: _run(
-                settings, _with_topics(settings, step, stop), open_delivery, done, stop, NOBODY
-            )
-        )
+    step: Step = fitting(opened) if is_new else opened
+    with stopped_by_signals(settings.shutdown_s) as stop, desk.running(stop):
+        step = _with_topics(settings, step, stop)
+        counts = _aside(lambda: _run(settings, step, open_delivery, done, stop, desk.observer))
     objects = ", ".join(f"{n} {name}" for name, n in counts.statuses.most_common())
     log.info(
         "done: messages %d (%s), skipped %d, batches %d",
@@ -82,18 +84,6 @@ def _begin(settings: Settings) -> tuple[bool, bool]:
     is_new = not offsets.committed()
     set_start(settings.input.start, offsets)
     return bool(offsets.partitions), is_new
-
-
-def log_to_stderr(debug: bool) -> None:
-    """A line for everything that an operator should know."""
-    for name, level in (("stream", logging.INFO), ("kafka", logging.WARNING)):
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        if name == "kafka" and not debug:
-            handler.addFilter(Seldom())
-        logger = logging.getLogger(f"lcclassify.{name}")
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.DEBUG if debug else level)
 
 
 def _run(
@@ -123,7 +113,7 @@ def _run(
         return run(intake, step, delivery, observer)
 
 
-def _together(first: Callable[[], Step], second: Callable[[], T]) -> tuple[Step, T]:
+def _together(first: Callable[[], MessageStep], second: Callable[[], T]) -> tuple[MessageStep, T]:
     """Both at a time. LcclassifyError with all that is wrong, of the kind of the first."""
     with ThreadPoolExecutor(2) as pool:
         step, found = pool.submit(first), pool.submit(second)

@@ -100,6 +100,7 @@ class MessageStep:
         model, output, self._clock = settings.model, settings.output, clock
         bundle = resolve_model(model.name, quantiles=model.quantiles, offline=model.offline)
         require_kind(bundle, model.expected)
+        self.bundle = bundle
         self._settings = settings
         survey = answers_for(bundle)
         output = replace(output, survey=output.survey or survey)

@@ -22,6 +22,7 @@ PAGES = (
     "docs/light-curves",
     "docs/schemas",
     "docs/stream",
+    "docs/operation",
     "docs/speed",
     "docs/deploy",
 )

@@ -56,11 +56,12 @@ def test_the_changelog_knows_this_version():
 def test_the_package_carries_its_data():
     package = files("lcclassify")
     catalogue = ("aliases.csv", "header.csv", "messi_features.csv", "models.toml")
-    stream = ("stream/config/settings.toml", "stream/config/classes.csv")
+    config = ("settings.toml", "classes.csv")
     for name in (
         "py.typed",
         "legacy/classes.csv",
-        *stream,
+        "stream/operation/metrics.csv",
+        *(f"stream/config/{name}" for name in config),
         *(f"catalogue/{name}" for name in catalogue),
     ):
         assert (package / name).is_file(), name

@@ -12,8 +12,18 @@ from topics import make_topics, produce_all, unique
 from lcclassify.sinks.kafka import ExactlyOnce
 from lcclassify.sources.kafka import Intake
 from lcclassify.stream.loop import run
-from lcclassify.stream.report import Observers
+from lcclassify.stream.report import Observer
 from lcclassify.stream.settings import Client
+
+
+class Sizes(Observer):
+    """Of batches that were delivered."""
+
+    def __init__(self, sizes):
+        self.sizes = sizes
+
+    def delivered(self, report):
+        self.sizes.append(len(report.messages))
 
 
 def answer(scene, topics=None, *, batch_size=50, timeout_s=0.5, **bounds):
@@ -31,19 +41,8 @@ def answer(scene, topics=None, *, batch_size=50, timeout_s=0.5, **bounds):
     delivery = ExactlyOnce(client, unique("id"), may_renew=True)
     step = echo(scene.out, scene.cmd)
     with delivery, intake:
-        run(intake, step, delivery, told)
-    return [len(report.messages) for report in told.reports]
-
-
-class Told(Observers):
-    """Keeps all reports."""
-
-    def __init__(self):
-        super().__init__()
-        self.reports = []
-
-    def delivered(self, report):
-        self.reports.append(report)
+        run(intake, step, delivery, Sizes(sizes))
+    return sizes
 
 
 @pytest.fixture
