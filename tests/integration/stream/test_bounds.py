@@ -36,7 +36,7 @@ def answer(scene, topics=None, *, batch_size=50, timeout_s=0.5, **bounds):
         timeout_s=timeout_s,
         **bounds,
     )
-    told = Told()
+    sizes = []
     client = Client(scene.bootstrap)
     delivery = ExactlyOnce(client, unique("id"), may_renew=True)
     step = echo(scene.out, scene.cmd)
