@@ -22,6 +22,7 @@ from lcclassify.stream.brokers.offsets import open_offsets
 from lcclassify.stream.brokers.probe import ensure_topics
 from lcclassify.stream.brokers.seldom import Seldom
 from lcclassify.stream.brokers.start import reset_policy, set_start
+from lcclassify.stream.guard import Guard
 from lcclassify.stream.loop import run
 from lcclassify.stream.message import Channel, Message, Work
 from lcclassify.stream.report import NOBODY, Counts, Observer
@@ -59,12 +60,10 @@ def run_stream(settings: Settings) -> Counts:
         log.info("done: there is no topic that matches %s", ", ".join(settings.input.topics))
         return Counts()  # the client would wait for one
     step = fitting(step) if is_new else step
+    guard = Guard(settings.drift, NOBODY)
     with stopped_by_signals(settings.shutdown_s) as stop:
-        counts = _aside(
-            lambda: _run(
-                settings, _with_topics(settings, step, stop), open_delivery, done, stop, NOBODY
-            )
-        )
+        watched = guard.watch(_with_topics(settings, step, stop))
+        counts = _aside(lambda: _run(settings, watched, open_delivery, done, stop, guard))
     objects = ", ".join(f"{n} {name}" for name, n in counts.statuses.most_common())
     log.info(
         "done: messages %d (%s), skipped %d, batches %d",
@@ -73,6 +72,8 @@ def run_stream(settings: Settings) -> Counts:
         counts.n_skipped,
         counts.n_batches,
     )
+    if not stop.is_set():
+        guard.end()
     return counts
 
 
