@@ -8,6 +8,7 @@ the model in outputs. Nothing in a bundle can be executed.
 import hashlib
 import json
 import lzma
+import math
 import os
 import shutil
 import tempfile
@@ -38,12 +39,41 @@ BAD_ZIP = (  # what zipfile lets out of damaged, encrypted or exotic archives
 )
 
 
+class Range(NamedTuple):
+    """Where the values of a feature lay in training."""
+
+    low: float
+    high: float
+    outside_share: float = 0.0  # of values like those, at most so many lie outside
+
+
 class Feature(NamedTuple):
     """One column of the matrix that a model was trained on."""
 
     name: str
     accepts: tuple[str, ...]  # column names it is read from; the first that is there wins
     missing_share: float | None  # share of training rows without a value, where known
+    range: Range | None = None  # of the values, where known
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """What a manifest says of it."""
+        entry: dict[str, Any] = {"name": self.name, "accepts": self.accepts}
+        if self.missing_share is not None:
+            entry["missing_share"] = round(self.missing_share, 4)
+        if self.range is not None:
+            entry["range"] = self.range[:2]
+            entry["outside_share"] = round(self.range.outside_share, 4)
+        return entry
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "Feature":
+        """The feature of which a manifest says this. KeyError, TypeError or ValueError"""
+        limits = None
+        if "range" in entry:
+            low, high = entry["range"]
+            limits = Range(low, high, entry.get("outside_share", 0.0))
+        return cls(entry["name"], tuple(entry["accepts"]), entry.get("missing_share"), limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +200,7 @@ def _parse(folder: Path) -> ModelBundle:
         nodes = tuple(manifest["taxonomy"]["nodes"])
         parents = manifest["taxonomy"]["parents"]
         taxonomy = Taxonomy(nodes, tuple(nodes.index(name) if name else -1 for name in parents))
-        features = tuple(
-            Feature(entry["name"], tuple(entry["accepts"]), entry.get("missing_share"))
-            for entry in manifest["features"]
-        )
+        features = tuple(map(Feature.of, manifest["features"]))
         family = manifest["family"]
         _check_names(manifest["name"], manifest["version"], family, taxonomy, features)
         class_shares = manifest.get("class_shares")
@@ -212,6 +239,12 @@ def _check_names(
     for feature in features:
         if not 0 <= (feature.missing_share or 0) <= 1:
             raise ValueError(f"missing_share of {feature.name} is {feature.missing_share!r}")
+        if feature.range is not None:
+            low, high, outside_share = feature.range
+            if not -math.inf < low <= high < math.inf:
+                raise ValueError(f"range of {feature.name} is {[low, high]!r}")
+            if not 0 <= outside_share <= 1:
+                raise ValueError(f"outside_share of {feature.name} is {outside_share!r}")
 
 
 def _check_shares(shares: Mapping[str, float] | None, taxonomy: Taxonomy) -> None:

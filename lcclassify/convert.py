@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lcclassify import __version__
-from lcclassify.bundle import ModelBundle, write_bundle
+from lcclassify.bundle import Feature, ModelBundle, write_bundle
 from lcclassify.convert_network import NetworkOptions, convert_network
 from lcclassify.errors import ModelError
 from lcclassify.features import accepted_names, is_header
@@ -15,6 +15,7 @@ from lcclassify.forest import Forest, HierarchicalForest
 from lcclassify.legacy import LegacyForest, read_forest, source_digest
 from lcclassify.legacy.network_files import is_network
 from lcclassify.predictors.packed import pack
+from lcclassify.ranges import NOTHING, Known
 from lcclassify.selftest import golden_rows
 from lcclassify.taxonomy import Taxonomy
 
@@ -78,14 +79,14 @@ def write_forest(
     forest: HierarchicalForest,
     features: Sequence[str],
     card: Mapping[str, Any],
-    missing_share: Sequence[float] | None = None,
+    known: Sequence[Known] | None = None,
     *,
     zero_above: float | None = 1e32,
 ) -> ModelBundle:
     """Write a bundle of family "forest".
 
-    ``features`` are the columns of the matrix that all its forests share, ``missing_share`` the
-    share of training rows without each. ``card`` holds at least name, version, licence, citation.
+    ``features`` are the columns of the matrix that all its forests share, ``known`` is what is
+    known of each in training. ``card`` holds at least name, version, licence, citation.
     Values above ``zero_above`` count as 0, if it is a number.
     """
     taxonomy = _taxonomy(forest)
@@ -116,9 +117,8 @@ def write_forest(
         },
         "forests": parts,
         "features": [
-            {"name": name, "accepts": accepted_names(name)}
-            | ({} if missing_share is None else {"missing_share": round(missing_share[index], 4)})
-            for index, name in enumerate(features)
+            Feature(name, accepted_names(name), *of_training).entry
+            for name, of_training in zip(features, known or [NOTHING] * len(features), strict=True)
         ],
     }
     return write_bundle(dest, manifest, arrays)

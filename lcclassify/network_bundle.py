@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from lcclassify.batch import BANDS, LightCurves
-from lcclassify.bundle import ModelBundle, write_bundle
+from lcclassify.bundle import Feature, ModelBundle, write_bundle
 from lcclassify.errors import InputError, ModelError
 from lcclassify.features import input_spellings
 from lcclassify.network_check import check_network, tensor_shapes
+from lcclassify.ranges import of_quantiles
 from lcclassify.selftest_network import GoldenRows, golden_rows
 from lcclassify.transformer import MISSING, QuantileTable, Settings, Transformer
 
@@ -70,8 +71,12 @@ def write_transformer(dest: Path, transformer: Transformer, card: Mapping[str, A
             "tensors": [{"name": name, "shape": transformer.tensors[name].shape} for name in names],
         },
         "features": [
-            {"name": name, "accepts": accepts}
-            for name, accepts in input_spellings(transformer.inputs).items()
+            Feature(name, accepts, *of_training).entry
+            for (name, accepts), of_training in zip(
+                input_spellings(transformer.inputs).items(),
+                of_quantiles(transformer.quantiles),
+                strict=True,
+            )
         ],
     }
     return write_bundle(dest, manifest, arrays)

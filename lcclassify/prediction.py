@@ -20,6 +20,8 @@ class Prediction:
     problems: Mapping[int, Problem]  # row -> why it has no answer
     repairs: Mapping[int, str] = field(default_factory=dict)  # row with an answer -> what was
     # put right or left out before
+    matrix: np.ndarray | None = None  # (N, F) float64, the features in the bundle's order, NaN
+    # where missing; None where the predictor did not have them in one piece
 
     @property
     def notes(self) -> dict[int, Problem]:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lcclassify.batch import Batch
+from lcclassify.bundle import ModelBundle
 from lcclassify.hashes import text_hashes
 from lcclassify.prediction import Prediction
+from lcclassify.tally import Tallier, Tally
 
 RANGES = 16  # in which ids are compared: about so small a part of them is held at a time
 SAMPLE = 1000  # of each part, to find ranges with as many ids each
@@ -25,7 +26,8 @@ class Summary:
     n_objects: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
-    n_missing: Counter[str] = field(default_factory=Counter)  # column -> objects without a value
+    n_missing: Counter[str] = field(default_factory=Counter)  # feature -> answers without a value
+    n_outside: Counter[str] = field(default_factory=Counter)  # feature -> answers out of its range
     left_out: Counter[str] = field(default_factory=Counter)  # reason -> objects without a record
     unmatched: Counter[str] = field(default_factory=Counter)  # joined table -> objects it lacks
     _ids: list[np.ndarray] = field(default_factory=list)
@@ -41,23 +43,38 @@ class Summary:
             whole.classes.update(part["classes"])
             whole.statuses.update(part["statuses"])
             whole.n_missing.update(part["missing"])
+            whole.n_outside.update(part["outside"])
             whole.left_out.update(part["left_out"])
         return whole
 
     def add(self, prediction: Prediction) -> None:
         """Count one batch."""
         self.n_objects += len(prediction.batch)
-        names = prediction.bundle.taxonomy.classes
-        answered = prediction.leaf_probability[prediction.answered].argmax(axis=1)
-        for leaf, count in zip(*np.unique(answered, return_counts=True), strict=True):
-            self.classes[names[leaf]] += int(count)
+        tally = Tallier(prediction.bundle)(prediction)
+        self.classes.update(tally.classes)
+        for feature, missing, outside in zip(
+            prediction.bundle.features,
+            tally.n_missing.tolist(),
+            tally.n_outside.tolist(),
+            strict=True,
+        ):
+            self.n_missing[feature.name] += missing
+            self.n_outside[feature.name] += outside
         noted = Counter(note.status.name.lower() for note in prediction.notes.values())
         self.statuses.update(noted)
         self.statuses["ok"] += len(prediction.batch) - noted.total()
-        features = prediction.batch.features
-        for name, column in zip(features.column_names, features.columns, strict=True):
-            self.n_missing[name] += pc.sum(pc.is_null(column, nan_is_null=True)).as_py() or 0
         self._ids.append(_hashes(prediction.batch))
+
+    def tally(self, bundle: ModelBundle) -> Tally:
+        """The counts of what was answered, by the model that did."""
+        names = [feature.name for feature in bundle.features]
+        return Tally(
+            bundle,
+            self.classes.total(),
+            np.array([self.n_missing[name] for name in names], np.int64),
+            np.array([self.n_outside[name] for name in names], np.int64),
+            np.array([self.classes[name] for name in bundle.taxonomy.classes], np.int64),
+        )
 
     @property
     def ids(self) -> np.ndarray:
@@ -77,6 +94,7 @@ class Summary:
             "statuses": dict(most_common(self.statuses)),
             "classes": dict(most_common(self.classes)),
             "missing": dict(most_common(self.n_missing)),
+            "outside": dict(most_common(self.n_outside)),
             "unmatched": dict(self.unmatched),
             "left_out": dict(most_common(self.left_out)),
         }

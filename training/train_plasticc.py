@@ -28,6 +28,7 @@ from lcclassify.convert import write_forest
 from lcclassify.digest import file_digest
 from lcclassify.errors import InputError
 from lcclassify.forest import HierarchicalForest
+from lcclassify.ranges import Known, of_matrix
 
 SEED = 20180901
 FOLDS = 5
@@ -65,7 +66,7 @@ class Trained:
 
     forest: HierarchicalForest
     features: tuple[str, ...]  # in the order of the training matrix
-    missing_share: dict[str, float]  # feature -> share of the training objects without it
+    known: list[Known]  # of each of them, in the training objects
     card: dict[str, Any]  # what the model is and how well it does; fit for TOML
 
 
@@ -114,11 +115,10 @@ def trained(objects: Objects, files: dict[str, str]) -> Trained:
     training, examples = objects.where(~example), objects.where(example)
     matrix = engine_matrix(training.matrix)
     fitted = grown(matrix, training.classes)
-    absent = np.isnan(training.matrix).mean(axis=0)
     return Trained(
         forest=hierarchical_forest(fitted, feature_names()),
         features=feature_names(),
-        missing_share=dict(zip(feature_names(), absent.tolist(), strict=True)),
+        known=of_matrix(training.matrix),
         card=card(
             files=files,
             truth=training.classes,
@@ -186,8 +186,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def write(model: Trained, folder: Path) -> None:
     """Write the bundle."""
-    share = [model.missing_share[name] for name in model.features]
-    write_forest(folder, model.forest, model.features, model.card, share)
+    write_forest(folder, model.forest, model.features, model.card, model.known)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.tree import Tree
 
 from lcclassify.bundle import ModelBundle
@@ -23,11 +23,14 @@ def print_card(bundle: ModelBundle) -> None:
             lines += [f"{key}:", _rows(value)]
         else:
             lines.append(f"{key}: {value}")
-    table = Table("feature", "also read from", "missing in training", box=None, pad_edge=False)
+    table = Table(Column("feature", no_wrap=True), "also read from", box=None, pad_edge=False)
+    table.add_column("missing in training")
+    table.add_column("range in training")
     for feature in bundle.features:
         others = ", ".join(name for name in feature.accepts if name != feature.name)
         share = "" if feature.missing_share is None else f"{100 * feature.missing_share:.1f} %"
-        table.add_row(feature.name, others, share)
+        limits = "" if feature.range is None else "{:.4g} to {:.4g}".format(*feature.range)
+        table.add_row(feature.name, others, share, limits)
     show(*lines, _class_tree(bundle), table)
 
 

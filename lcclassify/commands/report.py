@@ -63,7 +63,8 @@ class Reporter:
 
         if self.on_drift is Drift.ignore:
             return []
-        drift = some_sentences(find_drift(self.bundle, self.receipt, summary))
+        findings = find_drift(summary.tally(self.bundle), self.receipt.missing)
+        drift = some_sentences(findings)
         if drift and self.on_drift is Drift.fail:
             raise DriftError("; ".join(drift) + hint)
         return drift

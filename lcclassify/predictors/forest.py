@@ -45,7 +45,7 @@ class ForestPredictor:
             reason = f"{feature} = {value:g} is {side} the range of float32"
             problems.setdefault(int(row), Problem(Status.INVALID_FEATURES, reason))
         conditional[list(problems)] = np.nan
-        return Prediction(batch, self.bundle, conditional, problems)
+        return Prediction(batch, self.bundle, conditional, problems, matrix=matrix)
 
     def _match_columns(self, names: tuple[str, ...]) -> Receipt:
         if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple, get_args
 
 import pyarrow as pa
 
+from lcclassify.tally import Tally
+
 Channel = Literal["results", "scribe", "metrics", "dead"]
 Stage = Literal["decode", "batch", "score", "encode"]  # of the work on a message
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -61,6 +63,7 @@ class Work:
     misfits: Sequence[str] = ()  # why messages cannot be read, or lack the model's features
     statuses: Mapping[str, int] = field(default_factory=dict)  # of the objects, as in ``Summary``
     classes: Mapping[str, int] = field(default_factory=dict)  # most probable -> objects
+    tally: Tally | None = None  # of the objects with an answer; None: they are not watched
     seconds: Mapping[str, float] = field(default_factory=dict)  # of each ``Stage``
 
 

@@ -52,6 +52,20 @@ class Report:
         return [max(0.0, now - stamp) / 1000 for stamp in stamps if stamp is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class DriftState:
+    """What a window of objects looked like, held against the card of the model."""
+
+    number: int  # of the window, from 1
+    n_objects: int  # in it, with an answer
+    missing: Mapping[str, float]  # feature -> share of the objects that lack it
+    outside: Mapping[str, float]  # feature -> share of its values outside its range, where known
+    drifting: frozenset[str]  # features that are not as in training
+    class_shift: float | None  # share of the answers of other classes than in training; None:
+    # the card does not know the shares, or there are too few answers
+    sentences: Sequence[str]  # for people: a line for everything that is not as in training
+
+
 class Observer:
     """Is told what happens, in the thread of the loop: it must be quick.
 
@@ -69,6 +83,9 @@ class Observer:
 
     def repeated(self, n_messages: int, reason: str) -> None:
         """A batch did not count and is looked at again."""
+
+    def drift(self, state: DriftState) -> None:
+        """A window of objects is full, or begins to look otherwise than in training."""
 
 
 class Observers(Observer):
@@ -93,6 +110,10 @@ class Observers(Observer):
     def repeated(self, n_messages: int, reason: str) -> None:
         """Tell all."""
         self._tell(lambda observer: observer.repeated(n_messages, reason))
+
+    def drift(self, state: DriftState) -> None:
+        """Tell all."""
+        self._tell(lambda observer: observer.drift(state))
 
     def _tell(self, what: Callable[[Observer], None]) -> None:
         for observer in self._observers:

@@ -20,6 +20,7 @@ from lcclassify.stream.brokers.check import Cluster, check_brokers, exactly_once
 from lcclassify.stream.brokers.offsets import open_offsets
 from lcclassify.stream.brokers.probe import ensure_topics
 from lcclassify.stream.brokers.start import reset_policy, set_start
+from lcclassify.stream.guard import Guard
 from lcclassify.stream.loop import run
 from lcclassify.stream.message import Channel, Message, Work
 from lcclassify.stream.operation.desk import Desk
@@ -65,8 +66,9 @@ def _run_at(desk: Desk, settings: Settings) -> Counts:
         return Counts()  # the client would wait for one
     step: Step = fitting(opened) if is_new else opened
     with stopped_by_signals(settings.shutdown_s) as stop, desk.running(stop):
-        step = _with_topics(settings, step, stop)
-        counts = _aside(lambda: _run(settings, step, open_delivery, done, stop, desk.observer))
+        guard = Guard(settings.drift, desk.observer)
+        watched = guard.watch(_with_topics(settings, step, stop))
+        counts = _aside(lambda: _run(settings, watched, open_delivery, done, stop, guard))
     objects = ", ".join(f"{n} {name}" for name, n in counts.statuses.most_common())
     log.info(
         "done: messages %d (%s), skipped %d, batches %d",
@@ -75,6 +77,8 @@ def _run_at(desk: Desk, settings: Settings) -> Counts:
         counts.n_skipped,
         counts.n_batches,
     )
+    if not stop.is_set():
+        guard.end()
     return counts
 
 

@@ -86,7 +86,7 @@ class Drift:
     """What is done when messages do not look like what the model was trained on."""
 
     policy: Literal["warn", "stop", "off"] = "warn"
-    window: int = 2000  # messages that are looked at together
+    window: int = 2000  # objects with an answer that are looked at together
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
+from lcclassify.drift import known_of
 from lcclassify.errors import LcclassifyError, SettingsError
 from lcclassify.prediction import Prediction
 from lcclassify.predictors import load_predictor
@@ -30,6 +31,7 @@ from lcclassify.stream.encoders import open_encoder
 from lcclassify.stream.message import Message, Outgoing, Stage, Work, spans_of
 from lcclassify.stream.metrics import metrics_message
 from lcclassify.stream.settings import Settings
+from lcclassify.tally import Tallier, Tally, total
 
 log = logging.getLogger("lcclassify.stream")
 AT_FAULT = (Status.INVALID_RECORD, Status.INVALID_FEATURES)
@@ -89,6 +91,7 @@ class _Part:
     table: pa.Table | None = None
     statuses: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
+    tally: Tally | None = None
     n_skipped: int = 0
     misfits: Sequence[str] = ()
 
@@ -131,6 +134,10 @@ class MessageStep:
         self.predictor = load_predictor(
             bundle, min_coverage=0.0, threads=model.threads, device=model.device
         )
+        self.tally = None
+        if settings.drift.policy != "off":
+            self.tally = Tallier(bundle)
+            log.info("drift: %s", known_of(bundle))
 
     def __call__(self, messages: Sequence[Message], /) -> Work:
         """Answer every message."""
@@ -154,6 +161,7 @@ class MessageStep:
             misfits=[*unread, *(reason for part in parts for reason in part.misfits)],
             statuses=dict(sum((part.statuses for part in parts), Counter())),
             classes=classes,
+            tally=total(part.tally for part in parts),
             seconds=stages.seconds,
             spans=spans_of(messages),
         )
@@ -224,6 +232,7 @@ class MessageStep:
             table=found.table,
             statuses=statuses,
             classes=Counter(names[leaf] for leaf in best),
+            tally=None if self.tally is None else self.tally(prediction),
             n_skipped=self._left_out(messages, prediction, found, commands),
             misfits=[
                 problem.reason

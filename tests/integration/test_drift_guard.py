@@ -4,15 +4,19 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from lcclassify.bundle import Range
 from lcclassify.cli import main
 from lcclassify.convert import write_forest
+from lcclassify.ranges import Known
 from lcclassify.testing import TOY_CLASSES, TOY_FEATURES, make_forest
 
 COLOURS = ["W1-W2", "W2-W3", "g-W2", "g-W3", "r-W2", "r-W3"]
 SHARES = [0.0, 0.1, 0.2, 0.3]  # of TOY_FEATURES; W1-W2 is the third
+USUAL = Range(-3.0, 3.0, 0.003)
 TO = ["out.parquet", "out/"]
 
 
@@ -48,7 +52,8 @@ def own(work):
     leaves = [name for group in TOY_CLASSES.values() for name in group]
     card["class_shares"] = {name: 1.0 if name == leaves[0] else 0.0 for name in leaves}
     forest = make_forest(TOY_FEATURES, TOY_CLASSES)
-    write_forest(work / "own", forest, TOY_FEATURES, card, SHARES)
+    known = [Known(share, USUAL) for share in SHARES]
+    write_forest(work / "own", forest, TOY_FEATURES, card, known)
     rng = np.random.default_rng(0)
     columns = {}
     for name, share in zip(TOY_FEATURES, SHARES, strict=True):
@@ -101,6 +106,24 @@ def test_what_was_refused_can_be_accepted_without_doing_it_again(own, work, caps
         *("part-00000.json", "part-00000.parquet", "part-00001.json", "part-00001.parquet"),
     ]
     assert all(path.stat().st_mtime_ns == times[path] for path in (work / "out").glob("part-*"))
+
+
+def test_another_unit_is_told(own, work, capsys):
+    """Magnitudes that come as fluxes, counted over all parts of a folder."""
+    table = pq.read_table(work / "night")
+    column = table.column_names.index("Amplitude_1")
+    flux = pc.power(10.0, pc.multiply(table["Amplitude_1"], -0.4))
+    flux = pc.multiply(flux, 1000.0)
+    table = table.set_column(column, "Amplitude_1", flux)
+    for path, part in (("night/0.parquet", table[:50]), ("night/1.parquet", table[50:])):
+        pq.write_table(part, path)
+    assert run(*own, "--to", "out/", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["outside"]["Amplitude_1"] == 2000
+    assert found["drift"][2] == (
+        "Amplitude_1 is outside -3 to 3 in 100.0% of the objects that have it; at most 0.3% in "
+        "training"
+    )
 
 
 def test_it_can_be_ignored(own, capsys):

@@ -1,16 +1,27 @@
 import io
 import os
+import re
 import subprocess
 import zipfile
 
 import numpy as np
 import pytest
 
-from lcclassify.bundle import copy_bundle, is_bundle, open_bundle, verify_bundle, write_bundle
+from lcclassify.bundle import (
+    Range,
+    copy_bundle,
+    is_bundle,
+    open_bundle,
+    verify_bundle,
+    write_bundle,
+)
+from lcclassify.convert import write_forest
 from lcclassify.errors import ModelError, OutputError
 from lcclassify.predictors import load_predictor
+from lcclassify.ranges import NOTHING, Known
 from lcclassify.testing import TOY_CLASSES as CHILDREN
 from lcclassify.testing import TOY_FEATURES as FEATURES
+from lcclassify.testing import make_forest
 
 
 def test_a_bundle_says_what_it_is(model):
@@ -179,6 +190,34 @@ def test_shares_of_classes_are_kept(tmp_path, make_model):
 def test_shares_that_are_none_are_refused(tmp_path, make_model, shares, message):
     with pytest.raises(ModelError, match=message):
         make_model(tmp_path / "m", class_shares=shares)
+
+
+def test_what_is_known_of_features_is_kept(tmp_path):
+    known = [Known(0.25, Range(-1.5, 2.0, 0.002)), Known(None, Range(0.0, 0.0)), Known(0.5, None)]
+    known.append(NOTHING)
+    forest = make_forest(FEATURES, CHILDREN)
+    card = {"name": "toy", "version": "1"}
+    bundle = write_forest(tmp_path / "toy", forest, FEATURES, card, known)
+    assert [Known(*feature[2:]) for feature in open_bundle(bundle.path).features] == known
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ("[2.0, 1.0]", "range of PPE is [2.0, 1.0]"),
+        ("[nan, 1.0]", "range of PPE is [nan, 1.0]"),
+        ("[0.0, inf]", "range of PPE is [0.0, inf]"),
+        ("[0.0]", "not enough values to unpack"),
+        ("0.5", "bad manifest.toml: TypeError"),
+        ('["low", "high"]', "bad manifest.toml: TypeError"),
+        ("[0.0, 1.0]\noutside_share = 1.5", "outside_share of PPE is 1.5"),
+        ("[0.0, 1.0]\noutside_share = nan", "outside_share of PPE is nan"),
+    ],
+)
+def test_ranges_that_are_none_are_refused(model, limits, message):
+    path = with_manifest(model, 'name = "PPE"', f'name = "PPE"\nrange = {limits}')
+    with pytest.raises(ModelError, match=re.escape(message)):
+        open_bundle(path)
 
 
 @pytest.mark.parametrize(

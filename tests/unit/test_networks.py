@@ -10,7 +10,7 @@ import torch
 from scipy.special import ndtri
 
 from lcclassify.batch import LightCurves
-from lcclassify.bundle import open_bundle, write_bundle
+from lcclassify.bundle import Range, open_bundle, write_bundle
 from lcclassify.convert import convert
 from lcclassify.convert_network import NetworkOptions
 from lcclassify.errors import ModelError
@@ -41,6 +41,14 @@ def test_a_bundle_gives_back_the_network(make_transformer, tmp_path, table):
     for one, other in zip(read.quantiles, made.quantiles, strict=True):
         assert np.array_equal(one.quantiles, other.quantiles)
         assert np.array_equal(one.references, other.references)
+
+
+def test_a_bundle_says_what_the_quantiles_know_of_training(make_transformer, tmp_path):
+    made = make_transformer()
+    bundle = write_transformer(tmp_path / "toy", made, CARD)
+    for feature, table in zip(bundle.features, made.quantiles, strict=True):
+        assert feature.range == Range(table.quantiles[0], table.quantiles[-1])
+        assert feature.missing_share is None
 
 
 @pytest.mark.parametrize("table", TABLES)

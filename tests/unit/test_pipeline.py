@@ -29,6 +29,7 @@ def test_every_row_arrives_and_is_counted():
         "statuses": {"ok": 4, "invalid_record": 1},
         "classes": {"A": 4},
         "missing": {},
+        "outside": {},
         "unmatched": {},
         "left_out": {},
     }

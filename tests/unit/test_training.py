@@ -295,6 +295,10 @@ def test_scores_on_noise_are_those_of_a_guess(monkeypatch):
     assert scores["cross_validation"]["accuracy"] < 0.2
     assert scores["held_out"]["accuracy"] < 0.3
     assert sum(row["support"] for row in scores["cross_validation"]["per_class"]) == 273
-    assert (model.missing_share[names[0]], model.missing_share[names[1]]) == (1.0, 0.0)
+    assert [known.missing_share for known in model.known[:2]] == [1.0, 0.0]
+    low, high, outside_share = model.known[1].range
+    inside = (noise[:, 1] >= low) & (noise[:, 1] <= high)
+    assert model.known[0].range is None
+    assert (outside_share, inside.mean() > 0.97) == (10 / 273, True)
     assert sum(model.card["class_shares"].values()) == pytest.approx(1, abs=1e-3)
     assert model.features == model.forest.root.features == names

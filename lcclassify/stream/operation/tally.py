@@ -8,8 +8,8 @@ from threading import Lock
 from typing import NamedTuple
 
 from lcclassify.stream.message import STAGES
-from lcclassify.stream.operation.told import DriftState, ShadowState
-from lcclassify.stream.report import Counts, Observer, Partition, Report
+from lcclassify.stream.operation.told import ShadowState
+from lcclassify.stream.report import Counts, DriftState, Observer, Partition, Report
 
 RECENT_S = 20.0  # that count as now
 N_DELAYS = 2000  # messages whose delays are looked at

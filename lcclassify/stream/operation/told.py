@@ -1,20 +1,7 @@
 """What the drift guard and the shadow model tell of themselves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class DriftState:
-    """How the last window of messages compares with what the model was trained on."""
-
-    number: int  # of the window, from 1; one may be told of twice
-    n_objects: int  # in it
-    missing: Mapping[str, float]  # feature -> share of objects without it
-    outside: Mapping[str, float]  # feature -> share of objects outside its range of training
-    drifting: frozenset[str]  # features
-    class_shift: float | None  # share of answers that other classes have; None: not known
-    sentences: Sequence[str]  # what is wrong, for people; none: nothing is
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,13 @@ import pytest
 import typer.main
 
 import lcclassify
+from lcclassify.bundle import Range
 from lcclassify.cli import app, main
+from lcclassify.convert import write_forest
+from lcclassify.ranges import NOTHING, Known
 from lcclassify.resolve import resolve_model
 from lcclassify.store import install
+from lcclassify.testing import TOY_FEATURES
 
 DOUBLE = {"type": "double"}
 
@@ -124,6 +128,16 @@ def test_models_show_prints_the_card(model, capsys):
     card = json.loads(capsys.readouterr().out)
     assert card["licence"] == "MIT"
     assert card["classes"] == ["SNIa", "SNII", "CEP", "RRL", "EB"]
+
+
+def test_models_show_prints_what_is_known_of_the_values(tmp_path, forest, capsys):
+    card = {"name": "toy", "version": "1"}
+    known = [Known(0.25, Range(-1.5, 2.0, 0.002)), Known(None, Range(0.0, 0.1)), NOTHING, NOTHING]
+    write_forest(tmp_path / "toy", forest, TOY_FEATURES, card, known)
+    assert run("models", "show", tmp_path / "toy") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"Amplitude_1 .*25\.0 % +-1\.5 to 2 *\n", out)
+    assert re.search(r"PPE +Period_fit, PPE_12 +0 to 0\.1 *\n", out)
 
 
 def test_models_verify(model, capsys):
