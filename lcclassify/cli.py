@@ -15,6 +15,7 @@ from lcclassify.commands.classify_file import classify_file
 from lcclassify.commands.convert_model import convert_model
 from lcclassify.commands.download_model import download_model
 from lcclassify.commands.models import app as models
+from lcclassify.commands.replay import replay
 from lcclassify.commands.stream import stream
 from lcclassify.commands.validate_schema import validate_schema
 from lcclassify.errors import LcclassifyError, OutputError, ReaderGoneError, os_reason
@@ -35,6 +36,7 @@ app.command()(validate_schema)
 app.command()(convert_model)
 app.command()(download_model)
 app.command()(stream)
+app.command()(replay)
 app.add_typer(models, name="models")
 
 

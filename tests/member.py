@@ -17,27 +17,50 @@ import pyarrow as pa
 
 from lcclassify.errors import LcclassifyError
 from lcclassify.sinks import kafka as sinks
+from lcclassify.sinks.letter_files import LetterFiles
 from lcclassify.sinks.offset_files import OffsetFiles
 from lcclassify.sources import kafka as sources
 from lcclassify.stream import step
-from lcclassify.stream.message import Outgoing, Work, spans_of
-from lcclassify.stream.settings import Client, Input, Model, Operation, Settings, Side
+from lcclassify.stream.dead.headers import to_outgoing
+from lcclassify.stream.message import Letter, Outgoing, Work, spans_of
+from lcclassify.stream.settings import (
+    Client,
+    DeadLetters,
+    Input,
+    Model,
+    Operation,
+    Settings,
+    Side,
+)
 from lcclassify.stream.topics import OneTopic
 from lcclassify.task import Output
 
+MODEL = tuple((name, b"echo") for name in ("model", "version", "digest", "lcclassify"))
 
-def echo(out, cmd, step_s=0.0, to_files=False):
-    """A step that takes ``step_s`` for a batch."""
+
+def echo(out, cmd, step_s=0.0, to_files=False, dead=None):
+    """A step that takes ``step_s`` for a batch. With ``dead``, values that end in 7 go there."""
 
     def answer(messages):
         time.sleep(step_s)
+        bad = [m for m in messages if dead and m.value.endswith(b"7")]
+        letters = [Letter(message, "score", "it ends in 7") for message in bad]
+        messages, every = [m for m in messages if m not in bad], messages
         told = [(m.key, m.value or b"tombstone") for m in messages]
         results = [Outgoing("results", out, key, value) for key, value in told]
         commands = [Outgoing("scribe", cmd, key, value) for key, value in told]
-        places = zip(*((m.topic, m.partition, m.offset) for m in messages), strict=True)
+        places = ([m[n] for m in messages] for n in range(3))
         values = [value.decode() for _, value in told]
         table = pa.table([*places, values], names=["topic", "partition", "offset", "value"])
-        return Work(results * (not to_files) + commands, table, spans_of(messages))
+        sent = [to_outgoing(letter, dead, MODEL) for letter in letters]
+        return Work(
+            results * (not to_files) + commands + sent,
+            table,
+            spans_of(every),
+            n_answered=len(messages),
+            n_dead=len(letters),
+            letters=letters,
+        )
 
     taxonomy = SimpleNamespace(classes=("echo",))
     answer.bundle = SimpleNamespace(name="echo", version="1", digest="none", taxonomy=taxonomy)
@@ -80,6 +103,7 @@ def settings(
     transactional_id=None,
     shutdown_s=25.0,
     operation=None,
+    dead=None,
     **reading,
 ):
     results = Client(bootstrap, producer or {})
@@ -95,21 +119,23 @@ def settings(
         transactional_id=transactional_id,
         shutdown_s=shutdown_s,
         operation=Operation(**operation or {}),
+        dead_letters=DeadLetters(dead),
         **into,
     )
 
 
 def main(bootstrap, out, cmd, step_s=0.0, fault=None, **told):
-    step.open_step = lambda settings: echo(out, cmd, step_s, "folder" in told)
+    step.open_step = lambda settings: echo(out, cmd, step_s, "folder" in told, told.get("dead"))
     from lcclassify.stream import run
 
     sinks.STUCK_S = 6.0  # of a call whose answer was lost with a broker
     if fault:
-        places = {"Producer": sinks, "Consumer": sources, "OffsetFiles": run}
+        places = {"Producer": sinks, "Consumer": sources, "OffsetFiles": run, "LetterFiles": run}
         kinds = {
             "Producer": sinks.Producer,
             "Consumer": sources.Consumer,
             "OffsetFiles": OffsetFiles,
+            "LetterFiles": LetterFiles,
         }
         name = fault.pop("of")
         setattr(places[name], name, fated(kinds[name], **fault))

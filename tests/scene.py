@@ -163,3 +163,16 @@ class Scene:
             "lost": sorted(wanted - set(seen)),
             "doubled": sorted(value for value, times in seen.items() if times > 1),
         }
+
+
+def fault(of, method, when, call=1, ms=0):
+    return {"of": of, "method": method, "when": when, "call": call, "ms": ms}
+
+
+def kill_all(scene, faults, **told):
+    """One member after the other meets its fate, with enough to do for all of them."""
+    for fate in faults:
+        scene.send(200)
+        with scene.member(fault=fate, **told) as member:
+            assert member.wait() == -9, (fate, member.said())
+    scene.finish(**told)

@@ -34,7 +34,7 @@ def stream(context: typer.Context, **told: object) -> None:
 
     lines = cast("list[Secret] | None", told.pop(PROPERTY))
     as_json = bool(told["as_json"])
-    options, variables = _by_origin(context, told)
+    options, variables = by_origin(context, told)
     if told["show_lag"]:
         options["output.to"] = "-"  # nothing is written: nobody needs to say where
     choice = gather(options, variables, lines or [])
@@ -44,7 +44,7 @@ def stream(context: typer.Context, **told: object) -> None:
         show_config(choice, as_json=as_json)
         return
     settings = read_settings(choice, dry_run=bool(told["dry_run"]))
-    _need_kafka()
+    need_kafka()
     if told["show_lag"]:
         from lcclassify.stream.brokers.lag import show_lag
 
@@ -57,7 +57,7 @@ def stream(context: typer.Context, **told: object) -> None:
     run_stream(settings)
 
 
-def _need_kafka() -> None:
+def need_kafka() -> None:
     """SettingsError without the extra that talks to Kafka."""
     try:
         import confluent_kafka  # noqa: F401
@@ -67,7 +67,7 @@ def _need_kafka() -> None:
         ) from None
 
 
-def _by_origin(
+def by_origin(
     context: typer.Context, told: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, object]]:
     """What options and what variables tell, by name of the option."""
@@ -103,7 +103,7 @@ def _parameter(option: Option) -> str:
     return f"{option.section}_{option.key}"
 
 
-def _parameters(option: Option) -> Iterable[Parameter]:
+def parameters(option: Option) -> Iterable[Parameter]:
     """What Typer is to know of an option: one parameter, or one more for the variable of a flag.
 
     Values stay as they were told: ``Option.parse`` says what they mean, and tells all that is wrong
@@ -158,7 +158,7 @@ def _flag(name: str, words: str) -> Parameter:
 def _signature() -> Signature:
     """Of ``stream`` as Typer is to see it."""
     context = Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    options = [one for option in table().options.values() for one in _parameters(option)]
+    options = [one for option in table().options.values() for one in parameters(option)]
     flags = [_flag(name, words) for name, words in OWN.items()]
     as_json = Parameter("as_json", Parameter.KEYWORD_ONLY, default=False, annotation=JsonOpt)
     return Signature([context, *options, *flags, as_json])

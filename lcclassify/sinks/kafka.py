@@ -5,12 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from logging import getLogger
-from typing import NoReturn, Protocol, Self
+from typing import Any, NoReturn, Protocol, Self
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from lcclassify.errors import BrokerError
-from lcclassify.sources.kafka import PATIENCE_S, Intake
+from lcclassify.sources.kafka import PATIENCE_S
 from lcclassify.stream.brokers.clients import Watch, open_client, place, sentence
 from lcclassify.stream.message import Channel, Outgoing, Work
 from lcclassify.stream.settings import Client
@@ -30,13 +30,27 @@ class StaleError(Exception):
     """The batch is no longer ours, or was undone, or nobody can say: the group's offsets can."""
 
 
+class Handled(Protocol):
+    """What counts as handled once a batch is delivered."""
+
+    @property
+    def group(self) -> Any:
+        """The group of consumers, as a transaction takes it."""
+
+    def offsets(self) -> list[TopicPartition]:
+        """What to commit."""
+
+    def commit(self) -> None:
+        """Commit it without a transaction. KafkaException"""
+
+
 class Delivery(Protocol):
     """Where work goes; leaving the context closes connections."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
 
-    def deliver(self, work: Work, intake: Intake) -> None:
+    def deliver(self, work: Work, intake: Handled) -> None:
         """Return when all of it has arrived and its messages count as handled.
 
         StaleError if it may not count; BrokerError if it cannot be delivered.
@@ -61,7 +75,7 @@ class ExactlyOnce:
     def __exit__(self, *exc: object) -> None:
         """Nothing is left open between two batches."""
 
-    def deliver(self, work: Work, intake: Intake) -> None:
+    def deliver(self, work: Work, intake: Handled) -> None:
         """One transaction. StaleError, BrokerError"""
         producer = self._producer
         producer.poll(0)  # hear errors
@@ -180,7 +194,7 @@ class AtLeastOnce:
     def __exit__(self, *exc: object) -> None:
         """Everything that was handed over has arrived, or an error was raised."""
 
-    def deliver(self, work: Work, intake: Intake) -> None:
+    def deliver(self, work: Work, intake: Handled) -> None:
         """Results first, then files, then offsets. StaleError, BrokerError"""
         for message in work.outgoing:
             self._of[message.channel].send(message)

@@ -7,7 +7,7 @@ done with it.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from logging import getLogger
 from threading import Event
 from typing import Self, cast
@@ -39,6 +39,7 @@ log = getLogger("lcclassify.stream")
 class Intake:
     """Messages of the partitions that are assigned to this process, batch by batch.
 
+    ``ends`` are offsets that nothing is read from: what comes after them is left for another run.
     ``done`` says for a partition from which offset on nothing is delivered yet, where that is known
     apart from the group's offsets. BrokerError, at any time, if the cluster will give no more: also
     if a topic is gone for ``PATIENCE_S``, unless topics may be waited for.
@@ -55,6 +56,7 @@ class Intake:
         until_end: bool = False,
         limit: int | None = None,
         wait_for_topics: bool = False,
+        ends: Mapping[Partition, int] | None = None,
         done: Callable[[str, int], int | None] = lambda topic, partition: None,
         stop: Event | None = None,
         observer: Observer = NOBODY,
@@ -64,6 +66,7 @@ class Intake:
         self._topics = list(topics)
         self._batch_size, self._timeout_s, self._limit = batch_size, timeout_s, limit
         self._until_end, self._done, self._observer = until_end, done, observer
+        self._ends = ends
         self._client, self._watch = client, Watch(place("input", client))
         self._ours = {
             "group.id": group_id,
@@ -200,7 +203,9 @@ class Intake:
         self._raise_if_gone()
         if message is None:
             return False
-        if (error := message.error()) is None:
+        if (error := message.error()) is None and self._is_beyond(message):
+            self._ended.add(_where(message))
+        elif error is None:
             self._held.append(_plain(message))
             self._ended.discard(_where(message))
         elif error.code() == KafkaError._PARTITION_EOF:
@@ -215,6 +220,12 @@ class Intake:
         if self._assigned is None and self._is_told_nothing and waited_s > ALONE_S:
             self._assigned = set()
             self._observer.assigned(frozenset())
+
+    def _is_beyond(self, message: KafkaMessage) -> bool:
+        """Whether a message comes after the end that was set for its partition."""
+        if self._ends is None:
+            return False
+        return cast(int, message.offset()) >= self._ends.get(_where(message), 0)
 
     def _judge(self, error: KafkaError, topic: str | None) -> None:
         """Go on after an error that passes; the consumer hands out others again and again."""
@@ -315,8 +326,19 @@ def _plain(message: KafkaMessage) -> Message:
         value=message.value(),
         key=message.key(),
         timestamp=milliseconds if kind else None,
-        headers=cast(Headers, tuple(message.headers() or ())),
+        headers=_headers(message),
     )
+
+
+def _headers(message: KafkaMessage) -> Headers:
+    """Its headers; none if the name of one is no UTF-8: the client cannot hand such out."""
+    try:
+        return cast(Headers, tuple(message.headers() or ()))
+    except SystemError:
+        topic, partition = _where(message)
+        told = f"{topic} [{partition}] at offset {message.offset()}"
+        log.warning("%s: its headers are left out: the name of one is no UTF-8", told)
+        return ()
 
 
 def _where(message: KafkaMessage) -> Partition:

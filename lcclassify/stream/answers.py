@@ -1,7 +1,8 @@
 """Predictions to messages, and to rows for files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from lcclassify import __version__
+from lcclassify.bundle import ModelBundle
 from lcclassify.prediction import Prediction
 from lcclassify.schemas import OutputSchema
 from lcclassify.schemas.avro import AvroOutput
@@ -19,10 +21,18 @@ from lcclassify.stream.message import Channel, Headers, Message, Outgoing
 class Sent(NamedTuple):
     """What some messages lead to in one place."""
 
-    outgoing: Sequence[Outgoing]
-    table: pa.Table | None
-    refused: Mapping[int, str]  # messages without a record, and why
+    outgoing: Sequence[Outgoing] = ()
+    table: pa.Table | None = None
+    rows: Sequence[int] = ()  # the message that each of ``outgoing``, or row of the table, is about
+    refused: Mapping[int, str] = MappingProxyType({})  # messages without a record, and why
     too_large: Mapping[int, str] = MappingProxyType({})  # whose record no topic takes, and its size
+
+    def without(self, dead: Container[int]) -> "Sent":
+        """The same but for what is about some messages."""
+        keep = [row not in dead for row in self.rows]
+        outgoing = list(compress(self.outgoing, keep))
+        table = None if self.table is None else self.table.filter(pa.array(keep, pa.bool_()))
+        return self._replace(outgoing=outgoing, table=table, rows=list(compress(self.rows, keep)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +49,9 @@ class ToTopic:
         answers = self.output.answers(prediction)
         ids = prediction.batch.object_id.to_pylist()
         keys = [None if object_id is None else object_id.encode() for object_id in ids]
-        headers = headers_of(prediction)
+        headers = headers_of(prediction.bundle)
         outgoing: list[Outgoing] = []
+        rows: list[int] = []
         too_large: dict[int, str] = {}
         for row, value in zip(answers.rows.tolist(), self.encode(answers.table), strict=True):
             key = keys[row]
@@ -48,7 +59,8 @@ class ToTopic:
                 too_large[row] = f"{size:,} bytes for {topic}, more than message.max.bytes"
             else:
                 outgoing.append(Outgoing(self.channel, topic, key, value, headers))
-        return Sent(outgoing, None, answers.refused, too_large)
+                rows.append(row)
+        return Sent(outgoing, None, rows, answers.refused, too_large)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,8 @@ class ToTable:
             table = self.schema(prediction)
             n_rows = table.num_rows // max(len(messages), 1)
             rows = np.repeat(np.arange(len(messages)), n_rows)
-        places = [messages[row] for row in rows.tolist()]
+        about = rows.tolist()
+        places = [messages[row] for row in about]
         columns = {
             "topic": pa.array([message.topic for message in places], pa.string()),
             "partition": pa.array([message.partition for message in places], pa.int32()),
@@ -74,12 +87,11 @@ class ToTable:
         }
         for name, column in reversed(columns.items()):
             table = table.add_column(0, pa.field(name, column.type), column)
-        return Sent((), table, refused)
+        return Sent((), table, about, refused)
 
 
-def headers_of(prediction: Prediction) -> Headers:
+def headers_of(bundle: ModelBundle) -> Headers:
     """Who answered, in the headers of every message."""
-    bundle = prediction.bundle
     told = {
         "model": bundle.name,
         "version": bundle.version,

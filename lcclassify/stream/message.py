@@ -47,7 +47,7 @@ class Letter(NamedTuple):
 
     message: Message
     stage: Stage  # in which it failed
-    reason: str  # a sentence for people
+    reason: str  # for people: what is wrong with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,10 @@ class Work:
     table: pa.Table | None = None  # rows for files or standard output: topic, partition and offset
     # of the message (string, int32, int64), then the columns of the output
     spans: Spans = field(default_factory=dict)  # of all its messages, for files
-    n_skipped: int = 0  # messages that gave no result, each logged
-    letters: Sequence[Letter] = ()  # of those
+    n_answered: int = 0  # messages with a result in ``outgoing``, or rows in ``table``
+    n_dead: int = 0  # dead letters in ``outgoing``, in place of a result
+    n_skipped: int = 0  # messages with neither
+    letters: Sequence[Letter] = ()  # the messages at fault, wherever they are counted
     misfits: Sequence[str] = ()  # why messages cannot be read, or lack the model's features
     statuses: Mapping[str, int] = field(default_factory=dict)  # of the objects, as in ``Summary``
     classes: Mapping[str, int] = field(default_factory=dict)  # most probable -> objects

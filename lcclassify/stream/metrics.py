@@ -1,10 +1,47 @@
 """The metrics message: what a batch held and how long it took, as ALeRCE's steps tell it."""
 
 import json
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import Any
+
+from lcclassify.sources.records import Record
+from lcclassify.stream.message import Outgoing
+from lcclassify.stream.settings import Settings
+
+log = logging.getLogger("lcclassify.stream")
+
+
+def to_metrics(
+    settings: Settings, records: Sequence[Record], *, received: datetime, sent: datetime
+) -> list[Outgoing]:
+    """The metrics message about a batch of these records, if there is to be one."""
+    if settings.metrics is None:
+        return []
+    tell = partial(
+        metrics_message,
+        received=received,
+        sent=sent,
+        n_messages=len(records),
+        source=settings.metrics_source,
+        survey=settings.metrics_survey,
+    )
+    value = tell(
+        aids=[record.get("aid") for record in records],
+        candids=[record.get("candid") for record in records],
+    )
+    if len(value) > settings.metrics.client.max_bytes:
+        log.warning(
+            "the metrics message of %d messages has %d bytes, more than message.max.bytes; "
+            "it goes without aid and candid: raise that, or lower --consume-messages",
+            len(records),
+            len(value),
+        )
+        value = tell(aids=[], candids=[])
+    return [Outgoing("metrics", settings.metrics.topic, None, value)]
 
 
 def metrics_message(

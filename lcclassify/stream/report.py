@@ -18,10 +18,10 @@ class Counts:
     """What a stream has done so far."""
 
     n_messages: int = 0  # handled
-    n_answered: int = 0  # of these
-    n_dead: int = 0  # went to the dead letters
+    n_answered: int = 0  # of these, those with a result
+    n_dead: int = 0  # those that became dead letters
+    n_skipped: int = 0  # those with neither
     n_batches: int = 0
-    n_skipped: int = 0  # messages at fault, without a result: each was logged
     n_repeated: int = 0  # batches that were answered again
     statuses: Counter[str] = field(default_factory=Counter)  # of objects
 
@@ -29,8 +29,9 @@ class Counts:
         """Count one batch that was delivered."""
         self.n_messages += n_messages
         self.n_batches += 1
+        self.n_answered += work.n_answered
+        self.n_dead += work.n_dead
         self.n_skipped += work.n_skipped
-        self.n_answered += n_messages - work.n_skipped
         self.statuses.update(work.statuses)
 
 

@@ -5,14 +5,21 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import TypeVar
 
-from lcclassify.errors import BrokerError, InputError, LcclassifyError, SettingsError
+from lcclassify.errors import (
+    BrokerError,
+    InputError,
+    LcclassifyError,
+    OutputError,
+    SettingsError,
+)
 from lcclassify.sinks.kafka import AtLeastOnce, Delivery, ExactlyOnce
+from lcclassify.sinks.letter_files import LetterFiles
 from lcclassify.sinks.offset_files import OffsetFiles
 from lcclassify.sinks.stdout import StdoutSink
 from lcclassify.sources.kafka import PATIENCE_S, Intake
@@ -20,17 +27,18 @@ from lcclassify.stream.brokers.check import Cluster, check_brokers, exactly_once
 from lcclassify.stream.brokers.offsets import open_offsets
 from lcclassify.stream.brokers.probe import ensure_topics
 from lcclassify.stream.brokers.start import reset_policy, set_start
+from lcclassify.stream.dead.delivery import ToFolder
+from lcclassify.stream.dead.limit import limited
 from lcclassify.stream.guard import Guard
 from lcclassify.stream.loop import run
 from lcclassify.stream.message import Channel, Message, Work
 from lcclassify.stream.operation.desk import Desk
 from lcclassify.stream.report import Counts, Observer
 from lcclassify.stream.settings import Client, Settings
-from lcclassify.stream.shutdown import left_at_signals, stopped_by_signals
+from lcclassify.stream.shutdown import LOOK_S, aside, left_at_signals, stopped_by_signals
 from lcclassify.stream.step import MessageStep, Step, open_step
 
 LEAST_MESSAGES = 10  # fewer say nothing about a topic
-LOOK_S = 0.2  # how often the main thread is there for signals
 T = TypeVar("T")
 
 log = logging.getLogger("lcclassify.stream")
@@ -56,30 +64,56 @@ def _run_at(desk: Desk, settings: Settings) -> Counts:
         )
         desk.loaded(opened.bundle)
         write, done = _place(settings)
-        open_delivery = _delivery(settings, clusters, write)
+        open_delivery = _with_letters(settings, _delivery(settings, clusters, write))
         if settings.dry_run:
             log.info("everything is there; nothing was read")
             return Counts()
-        has_topics, is_new = _aside(lambda: _begin(settings))
+        has_topics, is_new = aside(lambda: _begin(settings))
     if settings.input.until_end and not settings.input.wait_for_topics and not has_topics:
         log.info("done: there is no topic that matches %s", ", ".join(settings.input.topics))
         return Counts()  # the client would wait for one
     step: Step = fitting(opened) if is_new else opened
+    if settings.dead_letters.max_share < 1:
+        step = limited(step, settings.dead_letters.max_share)
     with stopped_by_signals(settings.shutdown_s) as stop, desk.running(stop):
         guard = Guard(settings.drift, desk.observer)
         watched = guard.watch(_with_topics(settings, step, stop))
-        counts = _aside(lambda: _run(settings, watched, open_delivery, done, stop, guard))
+        counts = aside(lambda: _run(settings, watched, open_delivery, done, stop, guard))
     objects = ", ".join(f"{n} {name}" for name, n in counts.statuses.most_common())
     log.info(
-        "done: messages %d (%s), skipped %d, batches %d",
+        "done: messages %d (%s), answered %d, dead %d, skipped %d, batches %d",
         counts.n_messages,
         objects or "no objects",
+        counts.n_answered,
+        counts.n_dead,
         counts.n_skipped,
         counts.n_batches,
     )
+    reconcile(counts)
     if not stop.is_set():
         guard.end()
     return counts
+
+
+def reconcile(counts: Counts) -> None:
+    """OutputError unless every message was answered, is a dead letter or was skipped, and once."""
+    n_told = counts.n_answered + counts.n_dead + counts.n_skipped
+    if n_told != counts.n_messages:
+        raise OutputError(
+            f"{counts.n_messages} messages were handled, but answered {counts.n_answered}, dead "
+            f"{counts.n_dead} and skipped {counts.n_skipped} make {n_told}: results were lost or "
+            "doubled by a fault of lcclassify; report it, and read these messages again by --from"
+        )
+
+
+def _with_letters(
+    settings: Settings, open_delivery: Callable[[], Delivery]
+) -> Callable[[], Delivery]:
+    """Dead letters that go to a folder are written before anything counts. OutputError"""
+    if settings.dead_letters.folder is None:
+        return open_delivery
+    files = LetterFiles(settings.dead_letters.folder)
+    return lambda: ToFolder(open_delivery(), files)
 
 
 def _begin(settings: Settings) -> tuple[bool, bool]:
@@ -164,7 +198,7 @@ def _delivery(
         log.info("delivery at least once%s", why)
         clients: dict[Channel, Client] = {}
         if settings.results:
-            clients["results"] = settings.results
+            clients["results"] = clients["dead"] = settings.results
         if settings.scribe:
             clients["scribe"] = settings.scribe.client
         if settings.metrics:
@@ -234,19 +268,3 @@ def _with_topics(settings: Settings, step: Step, stop: Event) -> Step:
         return work
 
     return with_topics
-
-
-def _aside(call: Callable[[], T]) -> T:
-    """Call in another thread: calls to Kafka may last, and signals need the main one."""
-    future: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:
-            future.set_exception(error)
-
-    Thread(target=work, daemon=True, name="lcclassify-stream").start()
-    while not future.done():
-        wait((future,), LOOK_S)
-    return future.result()

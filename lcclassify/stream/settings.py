@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from lcclassify.sources.curve_forms import LightCurveOptions
@@ -75,10 +76,21 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """Where messages go that cannot be answered, and how many of them are too many."""
+    """Where messages go that are at fault, and how many of them are too many."""
 
-    to: str  # a topic of the cluster of results, or a folder (ending in /)
+    to: str | None = None  # a topic of the cluster of results, or a folder (ending in /); None:
+    # they are logged and counted, and left out, or answered as far as an output has words for that
     max_share: float = 1.0  # of the last messages; above it the stream stops
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder, if it is one."""
+        return Path(self.to) if self.to and self.to.endswith("/") else None
+
+    @property
+    def topic(self) -> str | None:
+        """The topic, if it is one."""
+        return None if self.folder else self.to
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +149,7 @@ class Settings:
     transactional_id: str | None = None  # None: one of its own for each process
     shutdown_s: float = 25.0  # after the first signal
     dry_run: bool = False  # check everything, read nothing
-    dead_letters: DeadLetters | None = None  # None: they are logged and counted, and left out
+    dead_letters: DeadLetters = field(default_factory=DeadLetters)
     drift: Drift = field(default_factory=Drift)
     shadow: Shadow | None = None
     tom: Tom = field(default_factory=Tom)

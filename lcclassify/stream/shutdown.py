@@ -7,11 +7,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from logging import getLogger
-from typing import Any
+from typing import Any, TypeVar
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+LOOK_S = 0.2  # how often the main thread is there for signals
+T = TypeVar("T")
 
 log = getLogger("lcclassify.stream")
 
@@ -56,6 +59,22 @@ def left_at_signals() -> Iterator[None]:
 
     with _handled(leave):
         yield
+
+
+def aside(call: Callable[[], T]) -> T:
+    """Call in another thread: calls to Kafka may last, and signals need the main one."""
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True, name="lcclassify-stream").start()
+    while not future.done():
+        wait((future,), LOOK_S)
+    return future.result()
 
 
 @contextmanager

@@ -1,40 +1,37 @@
 """Step: from a batch of messages to everything that is sent on, without a broker."""
 
 import logging
-import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
 from lcclassify.drift import known_of
 from lcclassify.errors import LcclassifyError, SettingsError
-from lcclassify.prediction import Prediction
 from lcclassify.predictors import load_predictor
 from lcclassify.resolve import resolve_model
-from lcclassify.schemas.avro import AvroOutput, no_answer
-from lcclassify.sources.parquet import NO_FEATURES
+from lcclassify.schemas.avro import AvroOutput
 from lcclassify.sources.records import Record
 from lcclassify.status import Problem, Status
-from lcclassify.stream.answers import Sent, ToTable, ToTopic
+from lcclassify.stream.answers import Sent, ToTable, ToTopic, headers_of
 from lcclassify.stream.batches import Batches
 from lcclassify.stream.config.chosen_model import SCHEMAS
 from lcclassify.stream.config.classes import answers_for, require_kind
+from lcclassify.stream.dead.faults import Fault, find_faults, misfits
+from lcclassify.stream.dead.headers import refuse_too_large, to_outgoing
 from lcclassify.stream.decoding.decoders import open_decoder
 from lcclassify.stream.decoding.narrow import UnreadableError
 from lcclassify.stream.encoders import open_encoder
-from lcclassify.stream.message import Message, Outgoing, Stage, Work, spans_of
-from lcclassify.stream.metrics import metrics_message
+from lcclassify.stream.message import Letter, Message, Outgoing, Stage, Work, spans_of
+from lcclassify.stream.metrics import to_metrics
 from lcclassify.stream.settings import Settings
+from lcclassify.stream.stages import Stages
 from lcclassify.tally import Tallier, Tally, total
 
 log = logging.getLogger("lcclassify.stream")
-AT_FAULT = (Status.INVALID_RECORD, Status.INVALID_FEATURES)
 Clock = Callable[[], datetime]
 
 
@@ -58,41 +55,28 @@ def open_step(settings: Settings, *, clock: Clock = utc_now) -> "MessageStep":
     return MessageStep(settings, clock)
 
 
-class Stages:
-    """How long each stage took, in s; one that comes again adds up."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-
-    @contextmanager
-    def __call__(self, stage: Stage) -> Iterator[None]:
-        """Measure what is done in the context."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.perf_counter() - start
-
-
 class _Row(NamedTuple):
     """A message and what was read of it."""
 
     message: Message
     record: Record
     problem: Problem | None = None  # why nothing was
+    stage: Stage = "decode"  # in which that showed
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
     """What some of the messages lead to."""
 
-    results: Sequence[Outgoing]
-    commands: Sequence[Outgoing]
+    results: Sequence[Outgoing] = ()
+    commands: Sequence[Outgoing] = ()
     table: pa.Table | None = None
     statuses: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
     tally: Tally | None = None
+    n_answered: int = 0
     n_skipped: int = 0
+    letters: Sequence[Letter] = ()
     misfits: Sequence[str] = ()
 
 
@@ -110,6 +94,7 @@ class MessageStep:
         if settings.to == "kafka" and output.schema is None:
             output = replace(output, schema=SCHEMAS[survey])
         schema = output.open(bundle)
+        self._model = headers_of(bundle)
         self.results: ToTopic | ToTable
         if settings.to == "kafka" and settings.results and isinstance(schema, AvroOutput):
             encode = open_encoder(schema.schema_name, settings.encoding)
@@ -144,27 +129,44 @@ class MessageStep:
         received, stages = self._clock(), Stages()
         with stages("decode"):
             rows = [self._read(message) for message in messages]
-        kept = [row for row in rows if row.problem is None or self._is_flat]
+        kept = [row for row in rows if row.problem is None or self._has_rows_for_all]
         parts = self._answer(kept, received, stages) if kept else []
+        if unread := [] if self._has_rows_for_all else [row for row in rows if row.problem]:
+            parts.append(self._left_out(unread))
         tables = [part.table for part in parts if part.table is not None]
         outgoing = [item for part in parts for item in part.commands]
         outgoing += [item for part in parts for item in part.results]
-        unread = [row.problem.reason for row in rows if row.problem is not None]
+        letters = [letter for part in parts for letter in part.letters]
+        dead = self._dead(letters)
         classes = sum((part.classes for part in parts), Counter[str]())
         if self._settings.operation.log_classes:
             told = ", ".join(f"{name} {n}" for name, n in classes.most_common())
             log.info("classes: %s", told or "none")
+        metrics = to_metrics(
+            self._settings, [row.record for row in rows], received=received, sent=self._clock()
+        )
         return Work(
-            outgoing=[*outgoing, *self._metrics(rows, received)],
+            outgoing=[*outgoing, *dead, *metrics],
             table=pa.concat_tables(tables) if tables else None,
-            n_skipped=len(unread) + sum(part.n_skipped for part in parts),
-            misfits=[*unread, *(reason for part in parts for reason in part.misfits)],
+            n_answered=sum(part.n_answered for part in parts),
+            n_dead=len(dead),
+            n_skipped=sum(part.n_skipped for part in parts),
+            letters=letters,
+            misfits=[
+                *(row.problem.reason for row in rows if row.problem is not None),
+                *(reason for part in parts for reason in part.misfits),
+            ],
             statuses=dict(sum((part.statuses for part in parts), Counter())),
             classes=classes,
             tally=total(part.tally for part in parts),
             seconds=stages.seconds,
             spans=spans_of(messages),
         )
+
+    @property
+    def _has_rows_for_all(self) -> bool:
+        """Whether the table of results has a row also for a message that cannot be answered."""
+        return self._is_flat and self._settings.dead_letters.to is None
 
     def _read(self, message: Message) -> _Row:
         try:
@@ -182,7 +184,7 @@ class MessageStep:
         log.warning("%s cannot be read: %s", message.place, reason)
         return _Row(message, {}, Problem(Status.INVALID_RECORD, reason))
 
-    def _answer(self, rows: Sequence[_Row], now: datetime, stages: "Stages") -> list[_Part]:
+    def _answer(self, rows: Sequence[_Row], now: datetime, stages: Stages) -> list[_Part]:
         """Answer messages; if that fails, each half of them, down to the one that is to blame."""
         try:
             return [self._part(rows, now, stages)]
@@ -196,16 +198,26 @@ class MessageStep:
                 *self._answer(rows[:half], now, stages),
                 *self._answer(rows[half:], now, stages),
             ]
-        [(message, _, problem)] = rows
+        [(message, _, problem, _)] = rows
         if problem is not None:  # nothing of the message was looked at
             raise failure
         reason = f"{type(failure).__name__}: {failure!s:.200}"
         log.error("%s cannot be answered: %s", message.place, reason, exc_info=failure)
-        row = _Row(message, {}, Problem(Status.INVALID_RECORD, f"it cannot be answered: {reason}"))
-        found = self._answer([row], now, stages) if self._is_flat else []
-        return [*found, _Part((), (), n_skipped=1)]
+        told = Problem(Status.INVALID_RECORD, f"it cannot be answered: {reason}")
+        row = _Row(message, {}, told, stages.last)
+        return (
+            self._answer([row], now, stages) if self._has_rows_for_all else [self._left_out([row])]
+        )
 
-    def _part(self, rows: Sequence[_Row], now: datetime, stages: "Stages") -> _Part:
+    def _left_out(self, rows: Sequence[_Row]) -> _Part:
+        """What comes of messages that cannot be read or scored, and have no row for that."""
+        letters = [
+            Letter(row.message, row.stage, row.problem.reason) for row in rows if row.problem
+        ]
+        is_dead = self._settings.dead_letters.to is not None
+        return _Part(letters=letters, n_skipped=0 if is_dead else len(rows))
+
+    def _part(self, rows: Sequence[_Row], now: datetime, stages: Stages) -> _Part:
         unread = {n: row.problem for n, row in enumerate(rows) if row.problem is not None}
         with stages("batch"):
             batch = self.batches([row.record for row in rows], unread)
@@ -213,7 +225,7 @@ class MessageStep:
             prediction = self.predictor.predict(batch)
         messages = [row.message for row in rows]
         settings = self._settings
-        commands = Sent((), None, {})
+        commands = Sent()
         with stages("encode"):
             if isinstance(self.results, ToTable):
                 found = self.results(prediction, messages)
@@ -222,6 +234,15 @@ class MessageStep:
                 found = self.results(prediction, topic)
             if self.commands is not None and settings.scribe is not None:
                 commands = self.commands(prediction, settings.scribe.topic)
+            faults = find_faults(prediction, found, commands)
+            faults |= {n: Fault(rows[n].stage, problem.reason) for n, problem in unread.items()}
+            is_dead = settings.dead_letters.to is not None
+            if faults and is_dead:
+                found, commands = found.without(faults), commands.without(faults)
+        missing = {*found.refused, *found.too_large}
+        for n, fault in faults.items():
+            if is_dead or n in missing or n in commands.too_large:
+                log.warning("%s has no record: %s", messages[n].place, fault.reason)
         statuses = Counter(note.status.name.lower() for note in prediction.notes.values())
         statuses["ok"] += len(rows) - statuses.total()
         names = prediction.bundle.taxonomy.classes
@@ -233,53 +254,19 @@ class MessageStep:
             statuses=statuses,
             classes=Counter(names[leaf] for leaf in best),
             tally=None if self.tally is None else self.tally(prediction),
-            n_skipped=self._left_out(messages, prediction, found, commands),
-            misfits=[
-                problem.reason
-                for problem in prediction.problems.values()
-                if problem.status is Status.MISSING_FEATURES and problem != NO_FEATURES
-            ],
+            n_answered=len(set(found.rows)),
+            n_skipped=len(missing - faults.keys() if is_dead else missing),
+            letters=[Letter(messages[n], *fault) for n, fault in faults.items()],
+            misfits=misfits(prediction.problems),
         )
 
-    def _left_out(
-        self, messages: Sequence[Message], answer: Prediction, sent: Sent, commands: Sent
-    ) -> int:
-        """Count and log the messages at fault; objects that just have no answer are not told of."""
-        left_out = dict(sent.refused)
-        for row, problem in answer.problems.items():
-            if left_out.get(row) == no_answer(problem):
-                if problem.status in AT_FAULT:
-                    left_out[row] = problem.reason
-                else:
-                    del left_out[row]
-        left_out |= {**commands.too_large, **sent.too_large}
-        for row, reason in sorted(left_out.items()):
-            log.warning("%s has no record: %s", messages[row].place, reason)
-        return len(left_out)
-
-    def _metrics(self, rows: Iterable[_Row], received: datetime) -> list[Outgoing]:
-        settings = self._settings
-        if settings.metrics is None:
+    def _dead(self, letters: Sequence[Letter]) -> list[Outgoing]:
+        """The letters as they are sent, if they are. BrokerError if one is too large for that."""
+        told, client = self._settings.dead_letters, self._settings.results
+        if told.to is None:
             return []
-        told = [row.record for row in rows]
-        tell = partial(
-            metrics_message,
-            received=received,
-            sent=self._clock(),
-            n_messages=len(told),
-            source=settings.metrics_source,
-            survey=settings.metrics_survey,
-        )
-        value = tell(
-            aids=[record.get("aid") for record in told],
-            candids=[record.get("candid") for record in told],
-        )
-        if len(value) > settings.metrics.client.max_bytes:
-            log.warning(
-                "the metrics message of %d messages has %d bytes, more than message.max.bytes; "
-                "it goes without aid and candid: raise that, or lower --consume-messages",
-                len(told),
-                len(value),
-            )
-            value = tell(aids=[], candids=[])
-        return [Outgoing("metrics", settings.metrics.topic, None, value)]
+        dead = [to_outgoing(letter, told.to, self._model) for letter in letters]
+        if told.topic and client:
+            for letter, sent in zip(letters, dead, strict=True):
+                refuse_too_large(sent, letter.message, client.max_bytes)
+        return dead

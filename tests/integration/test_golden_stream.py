@@ -156,7 +156,8 @@ def test_records_are_the_references(run):
     results = sent(run.work, "results")
     answered = run.work.statuses.get("ok", 0)
     assert {message.topic for message in results} <= {"out"}
-    assert run.work.n_skipped == 0
+    assert run.work.n_answered + run.work.n_skipped == len(run.messages)
+    assert len(run.work.letters) == len(run.work.misfits)
     if run.schema == "alerce-map":
         check_alerce(run, results)
         assert len(results) == answered

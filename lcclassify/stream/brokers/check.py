@@ -37,8 +37,11 @@ def uses(settings: Settings, now: datetime) -> list[Use]:
     told = settings.input
     names = tuple(topic for topic in told.topics if not topic.startswith("^"))
     found = [Use("input", told.client, reads=names, group=told.group_id)]
-    if settings.results and settings.topics:
-        found.append(Use("results", settings.results, writes=(settings.topics.at(now),)))
+    if settings.results:
+        writes = (settings.topics.at(now),) if settings.topics else ()
+        found.append(Use("results", settings.results, writes=writes))
+    if settings.results and settings.dead_letters.topic:
+        found.append(Use("dead letters", settings.results, writes=(settings.dead_letters.topic,)))
     for name, side in (("scribe", settings.scribe), ("metrics", settings.metrics)):
         if side:
             found.append(Use(name, side.client, writes=(side.topic,)))
@@ -46,7 +49,7 @@ def uses(settings: Settings, now: datetime) -> list[Use]:
 
 
 def check_brokers(settings: Settings, now: datetime | None = None) -> dict[str, Cluster]:
-    """What input, results, scribe and metrics reach. Missing topics for output are created.
+    """What input, results and all others reach. Missing topics for output are created.
 
     Takes some 10 s at most. BrokerError with a sentence for each problem; SettingsError for
     properties without meaning.

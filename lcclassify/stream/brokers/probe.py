@@ -44,7 +44,7 @@ ANYTHING_GOES = (KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION
 class Use:
     """What a connection is for."""
 
-    name: str  # input, results, scribe or metrics
+    name: str  # input, results, scribe...
     client: Client
     reads: tuple[str, ...] = ()  # topics that have to be there
     writes: tuple[str, ...] = ()  # topics that are made where they are missing

@@ -156,6 +156,7 @@ class Table:
 
     options: Mapping[str, Option]  # by name, in order
     panels: Mapping[str, str]  # section -> title in help
+    connection: tuple[str, ...]  # keys that every connection has
     fixed: Mapping[str, str]  # properties that are as they are
     yaml: Mapping[str, Any]
 
@@ -170,7 +171,11 @@ def table() -> Table:
         for key, row in [*told[section].items(), *_connection(section, told["connection"])]
     ]
     return Table(
-        {option.name: option for option in options}, told["panels"], told["fixed"], told["yaml"]
+        {option.name: option for option in options},
+        told["panels"],
+        tuple(told["connection"]),
+        told["fixed"],
+        told["yaml"],
     )
 
 

@@ -68,7 +68,7 @@ def read_settings(choice: Choice, *, dry_run: bool = False) -> Settings:
         transactional_id=choice["delivery.transactional_id"],
         shutdown_s=choice["delivery.shutdown_timeout"],
         dry_run=dry_run,
-        dead_letters=_dead_letters(choice, findings),
+        dead_letters=_dead_letters(choice, to_kafka, findings),
         drift=Drift(choice["drift.policy"], choice["drift.window"]),
         shadow=_shadow(choice, findings) if to_kafka else None,
         tom=Tom(choice["tom.username"], choice["tom.password"]),
@@ -199,6 +199,8 @@ def _loops(settings: Settings) -> Iterator[str]:
     outputs = {name: (side.client, side.topic) for name, side in sides.items() if side}
     if settings.results and settings.topics:
         outputs["results"] = settings.results, settings.topics.at(datetime.now(UTC))
+    if settings.results and settings.dead_letters.topic:
+        outputs["dead letters"] = settings.results, settings.dead_letters.topic
     ways = table().options["consumer.topics"].ways
     for name, (client, topic) in outputs.items():
         for told in settings.input.topics:
@@ -227,13 +229,19 @@ def _side(choice: Choice, section: str, findings: Findings) -> Side | None:
     return None
 
 
-def _dead_letters(choice: Choice, findings: Findings) -> DeadLetters | None:
-    to = choice["dead_letters.to"]
-    if not to:
-        return None
-    if not to.endswith("/"):
-        _check_topic("dead_letters.to", to, findings)
-    return DeadLetters(to, choice["dead_letters.max"])
+def _dead_letters(choice: Choice, to_kafka: bool, findings: Findings) -> DeadLetters:
+    told = DeadLetters(choice["dead_letters.to"], choice["dead_letters.max"])
+    ways = table().options["dead_letters.to"].ways
+    if told.topic and not to_kafka:
+        findings.problems.append(
+            f"{ways}: {shown(told.topic)} is a topic, and results do not go to Kafka: name a "
+            "folder, which ends in /"
+        )
+    elif told.topic and not is_legal(told.topic):
+        findings.problems.append(
+            f"{ways}: {shown(told.topic)} is no topic name: {RULE}; the name of a folder ends in /"
+        )
+    return told
 
 
 def _shadow(choice: Choice, findings: Findings) -> Shadow | None:

@@ -1,12 +1,7 @@
 """Members and brokers are killed; what comes out is the input, once."""
 
 import pytest
-from scene import Scene
-
-
-def fault(of, method, when, call=1, ms=0):
-    return {"of": of, "method": method, "when": when, "call": call, "ms": ms}
-
+from scene import Scene, fault, kill_all
 
 PRODUCING = [
     fault("Producer", "produce", "after", call=1, ms=50),
@@ -55,15 +50,6 @@ FILES = [
     fault("Consumer", "commit", "during", ms=1),
     fault("Consumer", "commit", "after"),
 ]
-
-
-def kill_all(scene, faults, **told):
-    """One member after the other meets its fate, with enough to do for all of them."""
-    for fate in faults:
-        scene.send(200)
-        with scene.member(fault=fate, **told) as member:
-            assert member.wait() == -9, (fate, member.said())
-    scene.finish(**told)
 
 
 def test_killed_members_leave_every_message_once(apache_kafka, tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lcclassify import __version__
 from lcclassify.errors import InputError, ModelError, SettingsError
 from lcclassify.stream.message import Message
-from lcclassify.stream.settings import Client, Side
+from lcclassify.stream.settings import Client, DeadLetters, Side
 from lcclassify.stream.step import open_step
 from lcclassify.task import Output
 from lcclassify.testing import TOY_FEATURES
@@ -96,7 +96,8 @@ def test_an_answer_depends_on_its_message_alone(step, contain, make_record, mess
     )
     assert together.statuses == shuffled.statuses
     assert sum(together.statuses.values()) == len(objects)
-    assert together.n_skipped == 0
+    assert together.n_answered + together.n_skipped == len(objects)
+    assert together.n_answered == together.statuses.get("ok", 0)
 
 
 @given(st.binary(max_size=60) | st.none(), st.data())
@@ -130,7 +131,7 @@ KEYS = ("oid", "aid", "candid", "features", "detections", "diaObject")
 def test_any_record_is_answered_or_counted(json_step, records):
     values = [json.dumps(record).encode() for record in records]
     work = json_step([Message("in", 0, n, value) for n, value in enumerate(values)])
-    assert work.n_skipped == 0
+    assert (work.n_answered, work.n_skipped) == (len(records), 0)
     assert sum(work.statuses.values()) == len(records)
     assert work.table["offset"].to_pylist() == list(range(len(records)))
 
@@ -224,7 +225,8 @@ def test_an_unread_message_has_a_row_in_a_flat_table(toy, make_settings, contain
     assert places[0] == {"topic": "a", "partition": 1, "offset": 5}
     assert places[-1] == {"topic": "b", "partition": 2, "offset": 6}
     assert set(work.table["status"].to_pylist()) == {"invalid_record", "ok"}
-    assert (work.n_skipped, work.outgoing) == (1, [])
+    assert (work.n_answered, work.n_skipped, work.outgoing) == (2, 0, [])
+    assert [letter.reason for letter in work.letters] == ["it is no Avro container"]
 
 
 def test_a_published_schema_has_rows_for_files_too(toy, make_settings, contain, make_record):
@@ -264,7 +266,7 @@ def test_an_object_at_fault_is_logged_and_one_without_features_is_not(
     ]
     step = open_step(make_settings(toy, form="json"))
     work = step(messages([json.dumps(value).encode() for value in values]))
-    assert (sent(work), work.n_skipped) == ([], 2)
+    assert (sent(work), work.n_skipped, len(work.letters)) == ([], 3, 2)
     assert work.statuses == {"invalid_record": 1, "missing_features": 1, "invalid_features": 1}
     assert caplog.messages[0] == "in [0] at offset 0 has no record: the object has no id"
     assert caplog.messages[1].startswith("in [0] at offset 2 has no record: ")
@@ -282,7 +284,7 @@ def test_no_message_is_larger_than_the_producer_takes(
     assert [out.key for out in work.outgoing] == [b"a", b"a", None]
     assert json.loads(work.outgoing[-1].value)["n_messages"] == 2
     assert json.loads(work.outgoing[-1].value)["candid"] == []
-    assert (work.n_skipped, work.statuses) == (1, {"ok": 2})
+    assert (work.n_answered, work.n_skipped, work.statuses) == (1, 1, {"ok": 2})
     assert caplog.messages[0].startswith("in [0] at offset 1 has no record: ")
     assert caplog.messages[0].endswith(" bytes for out, more than message.max.bytes")
     assert caplog.messages[1].startswith("the metrics message of 2 messages has ")
@@ -321,3 +323,92 @@ def test_order_is_that_of_the_messages(step, contain, make_record):
     random.Random(1).shuffle(ids)
     work = step([Message("in", 0, n, contain(make_record(oid))) for n, oid in enumerate(ids)])
     assert [m.key.decode() for m in sent(work)] == ids
+
+
+MIXED = [
+    {"oid": "good", "features": FULL},
+    {"oid": "none", "features": None},
+    {"oid": "lacks", "features": {"rb": 1.0}},
+    {"oid": "wrong", "features": FULL | {"rb": "text"}},
+    {"oid": None, "features": FULL},
+    {"oid": "bad", "features": FULL},
+]
+
+
+def mixed(records=MIXED):
+    values = [json.dumps(record).encode() for record in records] + [b"{", None]
+    return [Message("in", 0, n, value, b"%d" % n) for n, value in enumerate(values)]
+
+
+def stumble(step):
+    """Let scoring fail for one object."""
+    predict = step.predictor.predict
+
+    class Stumbling:
+        bundle = step.predictor.bundle
+
+        def predict(self, batch):
+            if "bad" in batch.object_id.to_pylist():
+                raise RuntimeError("stumbled")
+            return predict(batch)
+
+    step.predictor = Stumbling()
+    return step
+
+
+@pytest.mark.parametrize("to", ["kafka", "-"])
+def test_a_dead_letter_is_in_no_other_place(toy, make_settings, to, caplog):
+    told = make_settings(toy, form="json", to=to, dead_letters=DeadLetters("dead"))
+    if to == "-":
+        told = replace(told, output=Output(tidy=True))
+    work = stumble(open_step(told))(mixed())
+    assert [(letter.message.offset, letter.stage) for letter in work.letters] == [
+        (2, "batch"),
+        (3, "batch"),
+        (4, "batch"),
+        (5, "score"),
+        (6, "decode"),
+        (7, "decode"),
+    ]
+    dead = sent(work, "dead")
+    assert [(m.topic, m.key) for m in dead] == [("dead", b"%d" % n) for n in range(2, 8)]
+    has_row = to == "-"  # for an object without features; ``alerce`` has no word for it
+    assert (work.n_answered, work.n_dead, work.n_skipped) == (1 + has_row, 6, 1 - has_row)
+    assert {m.key for m in work.outgoing if m.channel != "dead"} == {b"good"}
+    if has_row:
+        assert set(work.table["offset"].to_pylist()) == {0, 1}
+    places = [f"in [0] at offset {n} " for n in range(2, 8)]
+    assert all(any(text.startswith(place) for text in caplog.messages) for place in places)
+    assert len(caplog.messages) == 6
+
+
+def test_without_a_place_for_them_letters_are_told_and_counted_as_what_they_are(
+    toy, toy_elasticc, make_settings
+):
+    for to, n_answered in (("kafka", 1), ("-", 8)):
+        output = Output(schema="alerce" if to == "kafka" else None)
+        step = stumble(open_step(make_settings(toy, form="json", to=to, output=output)))
+        work = step(mixed())
+        assert len(work.letters) == 6
+        assert (work.n_answered, work.n_dead, work.n_skipped) == (n_answered, 0, 8 - n_answered)
+    alert = {"new": True, "has_stamp": True, "candid": "1"}
+    extra = {"extra_fields": {"alertId": 5, "surveyPublishTimestamp": 6.0, "diaSourceId": "7"}}
+    records = [record | {"detections": [alert | extra]} for record in MIXED]
+    step = open_step(make_settings(toy_elasticc, "elasticc-v0_9", form="json"))
+    work = step(mixed(records))
+    assert (work.n_answered, work.n_skipped) == (6, 2)  # NotClassified, all but the unread ones
+    step = open_step(
+        make_settings(
+            toy_elasticc, "elasticc-v0_9", form="json", dead_letters=DeadLetters("folder/")
+        )
+    )
+    work = step(mixed(records))
+    assert (work.n_answered, work.n_dead, work.n_skipped) == (3, 5, 0)
+
+
+def test_a_command_too_large_makes_a_letter_of_its_message(toy, make_settings):
+    small = Side(Client("nowhere:9092", {"message.max.bytes": "500"}), "commands")
+    told = make_settings(toy, form="json", dead_letters=DeadLetters("dead"))
+    work = open_step(replace(told, scribe=small))(mixed()[:1])
+    assert (len(sent(work)), work.n_answered, work.n_dead) == (0, 0, 1)
+    assert [letter.stage for letter in work.letters] == ["encode"]

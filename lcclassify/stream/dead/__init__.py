@@ -1,0 +1,1 @@
+"""Messages that are at fault: which they are, where they go, and how they come back."""
