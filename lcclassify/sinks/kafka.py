@@ -4,6 +4,7 @@ import ctypes
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from logging import getLogger
 from typing import NoReturn, Protocol, Self
 
@@ -168,11 +169,11 @@ class AtLeastOnce:
         self._clients, self._write = clients, write
 
     def __enter__(self) -> Self:
-        self._lines: list[_Line] = []
-        self._of: dict[Channel, _Line] = {}
+        self._lines: list[Line] = []
+        self._of: dict[Channel, Line] = {}
         for channel, client in self._clients.items():
             like = next((line for line in self._lines if line.client == client), None)
-            self._of[channel] = like or _Line(client, channel)
+            self._of[channel] = like or Line(client, channel)
             if not like:
                 self._lines.append(self._of[channel])
         return self
@@ -186,7 +187,8 @@ class AtLeastOnce:
             self._of[message.channel].send(message)
         for line in self._lines:
             line.finish()
-        self._write(work)
+        with ThreadPoolExecutor(1, "lcclassify-write") as pool:
+            intake.attend(pool.submit(self._write, work))
         try:
             _within(STUCK_S, intake.commit)
         except StuckError:
@@ -199,7 +201,7 @@ class AtLeastOnce:
             raise StaleError(reason) from None  # reassigned, or the group's broker is away
 
 
-class _Line:
+class Line:
     """A producer of which every message has to arrive."""
 
     def __init__(self, client: Client, name: str) -> None:

@@ -10,6 +10,7 @@ Channel = Literal["results", "scribe", "metrics", "dead"]
 Stage = Literal["decode", "batch", "score", "encode"]  # of the work on a message
 Spans = Mapping[tuple[str, int], tuple[int, int]]  # (topic, partition) -> first and last offset
 Headers = tuple[tuple[str, bytes | None], ...]
+Where = tuple[str, int, int]  # topic, partition and offset
 
 
 class Message(NamedTuple):
@@ -22,6 +23,11 @@ class Message(NamedTuple):
     key: bytes | None = None
     timestamp: int | None = None  # ms since 1970 (UTC), as Kafka has it
     headers: Headers = ()
+
+    @property
+    def where(self) -> Where:
+        """Where it is."""
+        return self.topic, self.partition, self.offset
 
     @property
     def place(self) -> str:
@@ -60,6 +66,7 @@ class Work:
     misfits: Sequence[str] = ()  # why messages cannot be read, or lack the model's features
     statuses: Mapping[str, int] = field(default_factory=dict)  # of the objects, as in ``Summary``
     classes: Mapping[str, int] = field(default_factory=dict)  # most probable -> objects
+    best: Mapping[Where, str] = field(default_factory=dict)  # answered message -> that class
     seconds: Mapping[str, float] = field(default_factory=dict)  # of each ``Stage``
 
 

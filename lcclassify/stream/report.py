@@ -40,6 +40,20 @@ class Report:
     lag: Mapping[Partition, int]  # messages that wait, as far as the client has heard
 
 
+@dataclass(frozen=True, slots=True)
+class ShadowState:
+    """How a second model does beside the first; numbers are of messages of the whole run."""
+
+    model: str  # its name and version
+    n_messages: int  # that both models answered
+    n_agree: int  # of these: with the same most probable class
+    n_dropped: int  # that it did not get, as it was behind or not there
+    n_failed: int  # that it died of
+    is_alive: bool  # whether it can take messages
+    delay_s: float  # from the delivery of the first's last compared batch to its own
+    pairs: Mapping[tuple[str | None, str | None], int]  # the classes of both; None: no answer
+
+
 class Observer(Protocol):
     """Is told what happens, in the thread of the loop: it must be quick, and raise nothing."""
 
@@ -54,6 +68,9 @@ class Observer(Protocol):
 
     def repeated(self, n_messages: int, reason: str) -> None:
         """A batch did not count and is looked at again."""
+
+    def shadow(self, state: ShadowState) -> None:
+        """How the shadow does; after every batch."""
 
 
 class Observers:
@@ -81,6 +98,11 @@ class Observers:
         """Tell all."""
         for observer in self._observers:
             observer.repeated(n_messages, reason)
+
+    def shadow(self, state: ShadowState) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.shadow(state)
 
 
 NOBODY = Observers()

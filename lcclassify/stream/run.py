@@ -17,6 +17,7 @@ from lcclassify.sinks.kafka import AtLeastOnce, Delivery, ExactlyOnce
 from lcclassify.sinks.offset_files import OffsetFiles
 from lcclassify.sinks.stdout import StdoutSink
 from lcclassify.sources.kafka import PATIENCE_S, Intake
+from lcclassify.stream.answers import PLACES
 from lcclassify.stream.brokers.check import Cluster, check_brokers, exactly_once_possible
 from lcclassify.stream.brokers.offsets import open_offsets
 from lcclassify.stream.brokers.probe import ensure_topics
@@ -26,8 +27,10 @@ from lcclassify.stream.loop import run
 from lcclassify.stream.message import Channel, Message, Work
 from lcclassify.stream.report import NOBODY, Counts, Observer
 from lcclassify.stream.settings import Client, Settings
+from lcclassify.stream.shadow.keeper import Keeper, shadow_settings
 from lcclassify.stream.shutdown import left_at_signals, stopped_by_signals
 from lcclassify.stream.step import Step, open_step
+from lcclassify.urls import is_url
 
 LEAST_MESSAGES = 10  # fewer say nothing about a topic
 LOOK_S = 0.2  # how often the main thread is there for signals
@@ -44,6 +47,13 @@ def run_stream(settings: Settings) -> Counts:
     log_to_stderr(settings.operation.debug)
     for note in settings.notes:
         log.info(note)
+    if settings.shadow is None:
+        return _checked_and_run(settings, None)
+    with Keeper(shadow_settings(settings, settings.shadow)) as shadow:
+        return _checked_and_run(settings, shadow)
+
+
+def _checked_and_run(settings: Settings, shadow: Keeper | None) -> Counts:
     with left_at_signals():
         step, clusters = _together(
             lambda: open_step(settings),
@@ -51,6 +61,8 @@ def run_stream(settings: Settings) -> Counts:
         )
         write, done = _place(settings)
         open_delivery = _delivery(settings, clusters, write)
+        if shadow:
+            shadow.check()
         if settings.dry_run:
             log.info("everything is there; nothing was read")
             return Counts()
@@ -59,12 +71,15 @@ def run_stream(settings: Settings) -> Counts:
         log.info("done: there is no topic that matches %s", ", ".join(settings.input.topics))
         return Counts()  # the client would wait for one
     step = fitting(step) if is_new else step
+    observer = shadow.beside(NOBODY) if shadow else NOBODY
     with stopped_by_signals(settings.shutdown_s) as stop:
         counts = _aside(
             lambda: _run(
-                settings, _with_topics(settings, step, stop), open_delivery, done, stop, NOBODY
+                settings, with_topics(settings, step, stop), open_delivery, done, stop, observer
             )
         )
+        if shadow:
+            shadow.finish(stop)
     objects = ", ".join(f"{n} {name}" for name, n in counts.statuses.most_common())
     log.info(
         "done: messages %d (%s), skipped %d, batches %d",
@@ -147,6 +162,17 @@ def _place(
                 sink.flush()
 
         return say, lambda topic, partition: None
+    if is_url(settings.to):
+        from lcclassify.sinks.tom import TomSink
+
+        tom = TomSink(settings.to, settings.tom.user, settings.tom.password)
+        tom.__enter__()
+
+        def put(work: Work) -> None:
+            if work.table is not None:
+                tom.write(work.table.drop_columns(PLACES))
+
+        return put, lambda topic, partition: None
     if settings.to != "kafka":
         files = OffsetFiles(Path(settings.to), settings.file_form)
 
@@ -226,7 +252,7 @@ def _ensure(results: Client, topics: Sequence[str], stop: Event) -> None:
                 raise
 
 
-def _with_topics(settings: Settings, step: Step, stop: Event) -> Step:
+def with_topics(settings: Settings, step: Step, stop: Event) -> Step:
     """A step whose topics of results exist: a new day's may have to be made. BrokerError"""
     known: set[str] = set()
 

@@ -3,11 +3,12 @@
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import compress
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
@@ -27,7 +28,7 @@ from lcclassify.stream.config.classes import answers_for, require_kind
 from lcclassify.stream.decoding.decoders import open_decoder
 from lcclassify.stream.decoding.narrow import UnreadableError
 from lcclassify.stream.encoders import open_encoder
-from lcclassify.stream.message import Message, Outgoing, Stage, Work, spans_of
+from lcclassify.stream.message import Message, Outgoing, Stage, Where, Work, spans_of
 from lcclassify.stream.metrics import metrics_message
 from lcclassify.stream.settings import Settings
 
@@ -88,7 +89,7 @@ class _Part:
     commands: Sequence[Outgoing]
     table: pa.Table | None = None
     statuses: Counter[str] = field(default_factory=Counter)
-    classes: Counter[str] = field(default_factory=Counter)
+    best: Mapping[Where, str] = field(default_factory=dict)
     n_skipped: int = 0
     misfits: Sequence[str] = ()
 
@@ -142,7 +143,8 @@ class MessageStep:
         outgoing = [item for part in parts for item in part.commands]
         outgoing += [item for part in parts for item in part.results]
         unread = [row.problem.reason for row in rows if row.problem is not None]
-        classes = sum((part.classes for part in parts), Counter[str]())
+        best = {where: name for part in parts for where, name in part.best.items()}
+        classes = Counter(best.values())
         if self._settings.operation.log_classes:
             told = ", ".join(f"{name} {n}" for name, n in classes.most_common())
             log.info("classes: %s", told or "none")
@@ -153,6 +155,7 @@ class MessageStep:
             misfits=[*unread, *(reason for part in parts for reason in part.misfits)],
             statuses=dict(sum((part.statuses for part in parts), Counter())),
             classes=classes,
+            best=best,
             seconds=stages.seconds,
             spans=spans_of(messages),
         )
@@ -216,13 +219,14 @@ class MessageStep:
         statuses = Counter(note.status.name.lower() for note in prediction.notes.values())
         statuses["ok"] += len(rows) - statuses.total()
         names = prediction.bundle.taxonomy.classes
-        best = prediction.ranking[prediction.answered, 0].tolist()
+        leaves = prediction.ranking[prediction.answered, 0].tolist()
+        answered = compress(messages, prediction.answered)
         return _Part(
             results=found.outgoing,
             commands=commands.outgoing,
             table=found.table,
             statuses=statuses,
-            classes=Counter(names[leaf] for leaf in best),
+            best={m.where: names[leaf] for m, leaf in zip(answered, leaves, strict=True)},
             n_skipped=self._left_out(messages, prediction, found, commands),
             misfits=[
                 problem.reason

@@ -39,6 +39,8 @@ def uses(settings: Settings, now: datetime) -> list[Use]:
     found = [Use("input", told.client, reads=names, group=told.group_id)]
     if settings.results and settings.topics:
         found.append(Use("results", settings.results, writes=(settings.topics.at(now),)))
+    if settings.results and settings.shadow:
+        found.append(Use("shadow", settings.results, writes=(settings.shadow.topics.at(now),)))
     for name, side in (("scribe", settings.scribe), ("metrics", settings.metrics)):
         if side:
             found.append(Use(name, side.client, writes=(side.topic,)))
