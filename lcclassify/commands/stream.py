@@ -38,6 +38,8 @@ def stream(context: typer.Context, **told: object) -> None:
     if told["show_lag"]:
         options["output.to"] = "-"  # nothing is written: nobody needs to say where
     choice = gather(options, variables, lines or [])
+    if told["show_lag"]:
+        choice = choice.without("shadow.model")
     if told["show_config"]:
         from lcclassify.commands.stream_config import show_config
 

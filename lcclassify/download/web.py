@@ -104,12 +104,8 @@ class Web:
                 name is not None and name.errno == socket.EAI_NONAME
             ):
                 raise failed(url, said) from None
-            if certificate := _cause(error, ssl.SSLCertVerificationError):
-                raise failed(
-                    url,
-                    f"its certificate is not trusted: {certificate.verify_message}; if it is your "
-                    "own authority's, name its file in SSL_CERT_FILE",
-                ) from None
+            if distrust := untrusted(error):
+                raise failed(url, distrust) from None
             raise TransientError(f"the connection failed: {said}") from None
         except httpx.TooManyRedirects:
             raise failed(url, f"more than {MAX_REDIRECTS} redirects") from None
@@ -127,7 +123,7 @@ def _check(url: str, response: httpx.Response, patience: Patience) -> None:
     if code in ABSENT:
         raise AbsentError(said)
     if code in FOR_NOW:
-        wait = _retry_after(response.headers.get("Retry-After"))
+        wait = retry_after(response.headers.get("Retry-After"))
         if wait and wait > patience.longest_wait_s:
             raise failed(url, f"{said} and asks to be left alone for {wait:.0f} s")
         raise TransientError(said, wait)
@@ -165,7 +161,7 @@ def _content_range(response: httpx.Response) -> tuple[int, int]:
         raise StaleError("the server does not say which part it sends") from None
 
 
-def _retry_after(value: str | None) -> float | None:
+def retry_after(value: str | None) -> float | None:
     """Seconds, of a number or a date."""
     if not value:
         return None
@@ -175,6 +171,17 @@ def _retry_after(value: str | None) -> float | None:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return None
+
+
+def untrusted(error: BaseException) -> str | None:
+    """What is wrong with a server's certificate, if that is behind an error."""
+    certificate = _cause(error, ssl.SSLCertVerificationError)
+    if certificate is None:
+        return None
+    return (
+        f"its certificate is not trusted: {certificate.verify_message}; if it is your own "
+        "authority's, name its file in SSL_CERT_FILE"
+    )
 
 
 def _cause(error: BaseException | None, kind: type[Cause]) -> Cause | None:

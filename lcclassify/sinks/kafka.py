@@ -4,8 +4,9 @@ import ctypes
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from logging import getLogger
-from typing import Any, NoReturn, Protocol, Self
+from typing import Any, NoReturn, Protocol, Self, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -18,6 +19,8 @@ from lcclassify.stream.settings import Client
 CALL_S = 5.0  # of a call that is made again until it is done
 STUCK_S = 20.0  # after which such a call is one that will never end
 DEFAULTS = {"compression.type": "lz4", "linger.ms": "20", "reconnect.backoff.max.ms": "2000"}
+
+T = TypeVar("T")
 
 log = getLogger("lcclassify.stream")
 
@@ -37,6 +40,9 @@ class Handled(Protocol):
     def group(self) -> Any:
         """The group of consumers, as a transaction takes it."""
 
+    def attend(self, future: Future[T]) -> T:
+        """Wait for what another thread does, however long that takes."""
+
     def offsets(self) -> list[TopicPartition]:
         """What to commit."""
 
@@ -50,8 +56,8 @@ class Delivery(Protocol):
     def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
 
-    def deliver(self, work: Work, intake: Handled) -> None:
-        """Return when all of it has arrived and its messages count as handled.
+    def deliver(self, work: Work, intake: Handled) -> Work:
+        """What was delivered, once all of it has arrived and its messages count as handled.
 
         StaleError if it may not count; BrokerError if it cannot be delivered.
         """
@@ -75,7 +81,7 @@ class ExactlyOnce:
     def __exit__(self, *exc: object) -> None:
         """Nothing is left open between two batches."""
 
-    def deliver(self, work: Work, intake: Handled) -> None:
+    def deliver(self, work: Work, intake: Handled) -> Work:
         """One transaction. StaleError, BrokerError"""
         producer = self._producer
         producer.poll(0)  # hear errors
@@ -90,6 +96,7 @@ class ExactlyOnce:
             self._undo(exception.args[0])
         except StuckError:
             self._renew("the cluster does not answer")
+        return work
 
     def _start(self) -> None:
         self._watch = Watch(place("results", self._client))
@@ -171,22 +178,23 @@ def _within(limit_s: float, call: Callable[[], object]) -> None:
 class AtLeastOnce:
     """Everything is acknowledged before the offsets are committed.
 
-    ``write`` delivers the table of results, where it goes elsewhere than to Kafka.
+    ``write`` delivers the table of results, where it goes elsewhere than to Kafka, and returns the
+    work as it was delivered.
     """
 
     def __init__(
         self,
         clients: Mapping[Channel, Client],
-        write: Callable[[Work], None] = lambda work: None,
+        write: Callable[[Work], Work] = lambda work: work,
     ) -> None:
         self._clients, self._write = clients, write
 
     def __enter__(self) -> Self:
-        self._lines: list[_Line] = []
-        self._of: dict[Channel, _Line] = {}
+        self._lines: list[Line] = []
+        self._of: dict[Channel, Line] = {}
         for channel, client in self._clients.items():
             like = next((line for line in self._lines if line.client == client), None)
-            self._of[channel] = like or _Line(client, channel)
+            self._of[channel] = like or Line(client, channel)
             if not like:
                 self._lines.append(self._of[channel])
         return self
@@ -194,13 +202,14 @@ class AtLeastOnce:
     def __exit__(self, *exc: object) -> None:
         """Everything that was handed over has arrived, or an error was raised."""
 
-    def deliver(self, work: Work, intake: Handled) -> None:
+    def deliver(self, work: Work, intake: Handled) -> Work:
         """Results first, then files, then offsets. StaleError, BrokerError"""
         for message in work.outgoing:
             self._of[message.channel].send(message)
         for line in self._lines:
             line.finish()
-        self._write(work)
+        with ThreadPoolExecutor(1, "lcclassify-write") as pool:
+            work = intake.attend(pool.submit(self._write, work))
         try:
             _within(STUCK_S, intake.commit)
         except StuckError:
@@ -211,9 +220,10 @@ class AtLeastOnce:
             if error.code() in DENIED:
                 raise BrokerError(reason) from None
             raise StaleError(reason) from None  # reassigned, or the group's broker is away
+        return work
 
 
-class _Line:
+class Line:
     """A producer of which every message has to arrive."""
 
     def __init__(self, client: Client, name: str) -> None:

@@ -8,9 +8,10 @@ done with it.
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from logging import getLogger
 from threading import Event
-from typing import Self, cast
+from typing import Self, TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
@@ -32,6 +33,8 @@ DEFAULTS = {
     "fetch.queue.backoff.ms": "20",  # a second, else, in which nothing is fetched: twice as slow
     "topic.metadata.refresh.interval.ms": "30000",  # until a new topic is noticed
 }
+
+T = TypeVar("T")
 
 log = getLogger("lcclassify.stream")
 
@@ -150,11 +153,20 @@ class Intake:
         self._batch, self._held = self._held[:size], self._held[size:]
         return self._batch
 
+    def attend(self, future: "Future[T]") -> T:
+        """Wait for what another thread does, and tell the group that we are there if it is long."""
+        try:
+            return future.result(self.patience_s)
+        except TimeoutError:
+            self.serve(future.done)
+            return future.result()
+
     def serve(self, is_done: Callable[[], bool]) -> None:
         """Stay a member of the group until something is done, taking no further messages."""
         self._is_paused = True
         self._consumer.pause(self._consumer.assignment())
         while not is_done():
+            self._observer.alive()
             self._poll(SLICE_S / 4)
         self._is_paused = False
         self._consumer.resume(self._consumer.assignment())

@@ -17,6 +17,8 @@ from lcclassify.schemas.avro import AvroOutput
 from lcclassify.stream.encoders import Encoder
 from lcclassify.stream.message import Channel, Headers, Message, Outgoing
 
+PLACES = ["topic", "partition", "offset"]  # columns that say which message a row is about
+
 
 class Sent(NamedTuple):
     """What some messages lead to in one place."""

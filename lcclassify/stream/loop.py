@@ -1,14 +1,12 @@
 """The loop of a stream: gather, answer, deliver; answer again what turns out not to count."""
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from logging import getLogger
 
 from lcclassify.errors import BrokerError
 from lcclassify.sinks.kafka import Delivery, StaleError
 from lcclassify.sources.kafka import PATIENCE_S, Intake
-from lcclassify.stream.message import Work
 from lcclassify.stream.report import NOBODY, Counts, Observer, Report
 from lcclassify.stream.step import Step
 
@@ -32,12 +30,12 @@ def run(intake: Intake, step: Step, delivery: Delivery, observer: Observer = NOB
             if not messages:
                 continue
             gathered = time.perf_counter()
-            work = _attend(intake, pool.submit(step, messages), observer)
+            work = intake.attend(pool.submit(step, messages))
             answered = time.perf_counter()
             try:
                 if not intake.is_current:
                     raise StaleError("partitions were taken away while a batch was answered")
-                delivery.deliver(work, intake)
+                work = delivery.deliver(work, intake)
             except StaleError as stale:
                 log.warning("%d messages are looked at again: %s", len(messages), stale)
                 counts.n_repeated += 1
@@ -57,20 +55,6 @@ def run(intake: Intake, step: Step, delivery: Delivery, observer: Observer = NOB
             observer.delivered(Report(messages, work, counts, seconds, time.time(), lag))
             begin = end
     return counts
-
-
-def _attend(intake: Intake, future: Future[Work], observer: Observer) -> Work:
-    """Wait for an answer, and tell the group that we are there if it takes long."""
-    try:
-        return future.result(intake.patience_s)
-    except TimeoutError:
-        intake.serve(partial(_is_done, future, observer))
-        return future.result()
-
-
-def _is_done(future: Future[Work], observer: Observer) -> bool:
-    observer.alive()
-    return future.done()
 
 
 class Pause:

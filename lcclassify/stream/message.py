@@ -13,6 +13,7 @@ Stage = Literal["decode", "batch", "score", "encode"]  # of the work on a messag
 STAGES: tuple[Stage, ...] = get_args(Stage)
 Spans = Mapping[tuple[str, int], tuple[int, int]]  # (topic, partition) -> first and last offset
 Headers = tuple[tuple[str, bytes | None], ...]
+Where = tuple[str, int, int]  # topic, partition and offset
 
 
 class Message(NamedTuple):
@@ -25,6 +26,11 @@ class Message(NamedTuple):
     key: bytes | None = None
     timestamp: int | None = None  # ms since 1970 (UTC), as Kafka has it
     headers: Headers = ()
+
+    @property
+    def where(self) -> Where:
+        """Where it is."""
+        return self.topic, self.partition, self.offset
 
     @property
     def place(self) -> str:
@@ -65,6 +71,7 @@ class Work:
     misfits: Sequence[str] = ()  # why messages cannot be read, or lack the model's features
     statuses: Mapping[str, int] = field(default_factory=dict)  # of the objects, as in ``Summary``
     classes: Mapping[str, int] = field(default_factory=dict)  # most probable -> objects
+    best: Mapping[Where, str] = field(default_factory=dict)  # answered message -> that class
     tally: Tally | None = None  # of the objects with an answer; None: they are not watched
     seconds: Mapping[str, float] = field(default_factory=dict)  # of each ``Stage``
 

@@ -67,6 +67,20 @@ class DriftState:
     sentences: Sequence[str]  # for people: a line for everything that is not as in training
 
 
+@dataclass(frozen=True, slots=True)
+class ShadowState:
+    """How a second model does beside the first; numbers are of messages of the whole run."""
+
+    model: str  # its name and version
+    n_messages: int  # that both models answered
+    n_agree: int  # of these: with the same most probable class
+    n_dropped: int  # that it did not get, as it was behind or not there
+    n_failed: int  # that it died of
+    is_alive: bool  # whether it can take messages
+    delay_s: float  # from the delivery of the first's last compared batch to its own
+    pairs: Mapping[tuple[str | None, str | None], int]  # the classes of both; None: no answer
+
+
 class Observer:
     """Is told what happens, in the thread of the loop: it must be quick.
 
@@ -87,6 +101,9 @@ class Observer:
 
     def drift(self, state: DriftState) -> None:
         """A window of objects is full, or begins to look otherwise than in training."""
+
+    def shadow(self, state: ShadowState) -> None:
+        """How the shadow does; after every batch."""
 
 
 class Observers(Observer):
@@ -115,6 +132,10 @@ class Observers(Observer):
     def drift(self, state: DriftState) -> None:
         """Tell all."""
         self._tell(lambda observer: observer.drift(state))
+
+    def shadow(self, state: ShadowState) -> None:
+        """Tell all."""
+        self._tell(lambda observer: observer.shadow(state))
 
     def _tell(self, what: Callable[[Observer], None]) -> None:
         for observer in self._observers:

@@ -1,44 +1,34 @@
 """run_stream: open everything that settings name, check it, and go."""
 
 import logging
-import socket
-import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
 from lcclassify.errors import (
-    BrokerError,
-    InputError,
     LcclassifyError,
     OutputError,
-    SettingsError,
 )
-from lcclassify.sinks.kafka import AtLeastOnce, Delivery, ExactlyOnce
-from lcclassify.sinks.letter_files import LetterFiles
-from lcclassify.sinks.offset_files import OffsetFiles
-from lcclassify.sinks.stdout import StdoutSink
-from lcclassify.sources.kafka import PATIENCE_S, Intake
-from lcclassify.stream.brokers.check import Cluster, check_brokers, exactly_once_possible
+from lcclassify.sinks.kafka import Delivery
+from lcclassify.sources.kafka import Intake
+from lcclassify.stream.brokers.check import check_brokers
 from lcclassify.stream.brokers.offsets import open_offsets
-from lcclassify.stream.brokers.probe import ensure_topics
 from lcclassify.stream.brokers.start import reset_policy, set_start
-from lcclassify.stream.dead.delivery import ToFolder
 from lcclassify.stream.dead.limit import limited
+from lcclassify.stream.destination import Done, choose_delivery, open_place
+from lcclassify.stream.fitting import fitting
 from lcclassify.stream.guard import Guard
 from lcclassify.stream.loop import run
-from lcclassify.stream.message import Channel, Message, Work
+from lcclassify.stream.new_topics import with_topics
 from lcclassify.stream.operation.desk import Desk
 from lcclassify.stream.report import Counts, Observer
-from lcclassify.stream.settings import Client, Settings
-from lcclassify.stream.shutdown import LOOK_S, aside, left_at_signals, stopped_by_signals
+from lcclassify.stream.settings import Settings
+from lcclassify.stream.shadow.keeper import Keeper, shadow_settings
+from lcclassify.stream.shutdown import aside, left_at_signals, stopped_by_signals
 from lcclassify.stream.step import MessageStep, Step, open_step
 
-LEAST_MESSAGES = 10  # fewer say nothing about a topic
 T = TypeVar("T")
 
 log = logging.getLogger("lcclassify.stream")
@@ -57,14 +47,23 @@ def run_stream(settings: Settings) -> Counts:
 def _run_at(desk: Desk, settings: Settings) -> Counts:
     for note in settings.notes:
         log.info(note)
+    if settings.shadow is None:
+        return _checked_and_run(desk, settings, None)
+    with Keeper(shadow_settings(settings, settings.shadow)) as shadow:
+        return _checked_and_run(desk, settings, shadow)
+
+
+def _checked_and_run(desk: Desk, settings: Settings, shadow: Keeper | None) -> Counts:
     with left_at_signals():
         opened, clusters = _together(
             lambda: open_step(settings),
             lambda: check_brokers(settings),
         )
         desk.loaded(opened.bundle)
-        write, done = _place(settings)
-        open_delivery = _with_letters(settings, _delivery(settings, clusters, write))
+        write, done = open_place(settings)
+        open_delivery = choose_delivery(settings, clusters, write)
+        if shadow:
+            shadow.check()
         if settings.dry_run:
             log.info("everything is there; nothing was read")
             return Counts()
@@ -76,9 +75,12 @@ def _run_at(desk: Desk, settings: Settings) -> Counts:
     if settings.dead_letters.max_share < 1:
         step = limited(step, settings.dead_letters.max_share)
     with stopped_by_signals(settings.shutdown_s) as stop, desk.running(stop):
-        guard = Guard(settings.drift, desk.observer)
-        watched = guard.watch(_with_topics(settings, step, stop))
+        observer = shadow.beside(desk.observer) if shadow else desk.observer
+        guard = Guard(settings.drift, observer)
+        watched = guard.watch(with_topics(settings, step, stop))
         counts = aside(lambda: _run(settings, watched, open_delivery, done, stop, guard))
+        if shadow:
+            shadow.finish(stop)
     objects = ", ".join(f"{n} {name}" for name, n in counts.statuses.most_common())
     log.info(
         "done: messages %d (%s), answered %d, dead %d, skipped %d, batches %d",
@@ -106,16 +108,6 @@ def reconcile(counts: Counts) -> None:
         )
 
 
-def _with_letters(
-    settings: Settings, open_delivery: Callable[[], Delivery]
-) -> Callable[[], Delivery]:
-    """Dead letters that go to a folder are written before anything counts. OutputError"""
-    if settings.dead_letters.folder is None:
-        return open_delivery
-    files = LetterFiles(settings.dead_letters.folder)
-    return lambda: ToFolder(open_delivery(), files)
-
-
 def _begin(settings: Settings) -> tuple[bool, bool]:
     """Set the start; whether there are topics to read, and whether the group never read them."""
     offsets = open_offsets(settings.input)
@@ -128,7 +120,7 @@ def _run(
     settings: Settings,
     step: Step,
     open_delivery: Callable[[], Delivery],
-    done: Callable[[str, int], int | None],
+    done: Done,
     stop: Event,
     observer: Observer,
 ) -> Counts:
@@ -159,112 +151,3 @@ def _together(first: Callable[[], MessageStep], second: Callable[[], T]) -> tupl
     if len(errors) == 2 and all(isinstance(error, LcclassifyError) for error in errors):
         raise type(errors[0])(". ".join(map(str, errors))) from None
     return step.result(), found.result()
-
-
-def _place(
-    settings: Settings,
-) -> tuple[Callable[[Work], None], Callable[[str, int], int | None]]:
-    """What writes results that do not go to Kafka, and what it has of a partition already."""
-    if settings.to == "-":
-        sink = StdoutSink()
-        sink.__enter__()
-
-        def say(work: Work) -> None:
-            if work.table is not None:
-                sink.write(work.table)
-                sink.flush()
-
-        return say, lambda topic, partition: None
-    if settings.to != "kafka":
-        files = OffsetFiles(Path(settings.to), settings.file_form)
-
-        def write(work: Work) -> None:
-            if work.table is not None:
-                files.write(work.table, work.spans)
-
-        return write, files.done
-    return lambda work: None, lambda topic, partition: None
-
-
-def _delivery(
-    settings: Settings, clusters: Mapping[str, Cluster], write: Callable[[Work], None]
-) -> Callable[[], Delivery]:
-    """As the settings ask, or the best that they allow. SettingsError"""
-    obstacle = exactly_once_possible(settings, clusters)
-    if settings.delivery == "exactly-once" and obstacle:
-        raise SettingsError(f"exactly-once is not possible: {obstacle}")
-    if settings.delivery == "at-least-once" or obstacle:
-        why = f": {obstacle}" if obstacle and settings.delivery == "auto" else ""
-        log.info("delivery at least once%s", why)
-        clients: dict[Channel, Client] = {}
-        if settings.results:
-            clients["results"] = clients["dead"] = settings.results
-        if settings.scribe:
-            clients["scribe"] = settings.scribe.client
-        if settings.metrics:
-            clients["metrics"] = settings.metrics.client
-        return lambda: AtLeastOnce(clients, write)
-    if settings.results is None:
-        raise SettingsError("exactly-once needs a cluster for the results")
-    results, (name, is_own) = settings.results, _transactional_id(settings)
-    log.info("delivery exactly once, transactional id %s", name)
-    return lambda: ExactlyOnce(results, name, may_renew=is_own)
-
-
-def _transactional_id(settings: Settings) -> tuple[str, bool]:
-    """Its name, and whether no other process can have it."""
-    if settings.transactional_id:
-        return settings.transactional_id, False
-    group = settings.input.group_id
-    if instance := settings.input.client.properties.get("group.instance.id"):
-        return f"{group}-{instance}", False
-    return f"{group}-{socket.gethostname()}-{uuid.uuid4().hex[:8]}", True
-
-
-def fitting(step: Step) -> Step:
-    """A step that refuses to begin if none of the first messages is one for the model. InputError
-
-    Else a wrong topic, form or model would be read to its end, and all of it count as handled.
-    """
-    n_seen, fits = 0, False
-
-    def fitting_step(messages: Sequence[Message], /) -> Work:
-        nonlocal n_seen, fits
-        work = step(messages)
-        n_seen += len(messages)
-        fits = fits or len(work.misfits) < len(messages)
-        if not fits and n_seen >= LEAST_MESSAGES:
-            raise InputError(
-                f"none of the first {n_seen} messages can be answered; {messages[-1].place}: "
-                f"{work.misfits[-1]}; check --consumer-topics, --input-format and --model"
-            )
-        return work
-
-    return fitting_step
-
-
-def _ensure(results: Client, topics: Sequence[str], stop: Event) -> None:
-    """Topics that exist, once the cluster can be asked, which may be away. BrokerError"""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return ensure_topics("results", results, topics)
-        except BrokerError:
-            if time.monotonic() > deadline or stop.wait(LOOK_S):
-                raise
-
-
-def _with_topics(settings: Settings, step: Step, stop: Event) -> Step:
-    """A step whose topics of results exist: a new day's may have to be made. BrokerError"""
-    known: set[str] = set()
-
-    def with_topics(messages: Sequence[Message], /) -> Work:
-        work = step(messages)
-        new = {out.topic for out in work.outgoing if out.channel == "results"} - known
-        if new and settings.results:
-            _ensure(settings.results, sorted(new), stop)
-            log.info("results go to %s", ", ".join(sorted(new)))
-            known.update(new)
-        return work
-
-    return with_topics

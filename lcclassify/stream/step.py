@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import compress
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ from lcclassify.stream.dead.headers import refuse_too_large, to_outgoing
 from lcclassify.stream.decoding.decoders import open_decoder
 from lcclassify.stream.decoding.narrow import UnreadableError
 from lcclassify.stream.encoders import open_encoder
-from lcclassify.stream.message import Letter, Message, Outgoing, Stage, Work, spans_of
+from lcclassify.stream.message import Letter, Message, Outgoing, Stage, Where, Work, spans_of
 from lcclassify.stream.metrics import to_metrics
 from lcclassify.stream.settings import Settings
 from lcclassify.stream.stages import Stages
@@ -72,7 +73,7 @@ class _Part:
     commands: Sequence[Outgoing] = ()
     table: pa.Table | None = None
     statuses: Counter[str] = field(default_factory=Counter)
-    classes: Counter[str] = field(default_factory=Counter)
+    best: Mapping[Where, str] = field(default_factory=dict)
     tally: Tally | None = None
     n_answered: int = 0
     n_skipped: int = 0
@@ -138,7 +139,8 @@ class MessageStep:
         outgoing += [item for part in parts for item in part.results]
         letters = [letter for part in parts for letter in part.letters]
         dead = self._dead(letters)
-        classes = sum((part.classes for part in parts), Counter[str]())
+        best = {where: name for part in parts for where, name in part.best.items()}
+        classes = Counter(best.values())
         if self._settings.operation.log_classes:
             told = ", ".join(f"{name} {n}" for name, n in classes.most_common())
             log.info("classes: %s", told or "none")
@@ -158,6 +160,7 @@ class MessageStep:
             ],
             statuses=dict(sum((part.statuses for part in parts), Counter())),
             classes=classes,
+            best=best,
             tally=total(part.tally for part in parts),
             seconds=stages.seconds,
             spans=spans_of(messages),
@@ -246,13 +249,14 @@ class MessageStep:
         statuses = Counter(note.status.name.lower() for note in prediction.notes.values())
         statuses["ok"] += len(rows) - statuses.total()
         names = prediction.bundle.taxonomy.classes
-        best = prediction.ranking[prediction.answered, 0].tolist()
+        leaves = prediction.ranking[prediction.answered, 0].tolist()
+        answered = compress(messages, prediction.answered)
         return _Part(
             results=found.outgoing,
             commands=commands.outgoing,
             table=found.table,
             statuses=statuses,
-            classes=Counter(names[leaf] for leaf in best),
+            best={m.where: names[leaf] for m, leaf in zip(answered, leaves, strict=True)},
             tally=None if self.tally is None else self.tally(prediction),
             n_answered=len(set(found.rows)),
             n_skipped=len(missing - faults.keys() if is_dead else missing),

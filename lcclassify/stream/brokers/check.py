@@ -42,6 +42,8 @@ def uses(settings: Settings, now: datetime) -> list[Use]:
         found.append(Use("results", settings.results, writes=writes))
     if settings.results and settings.dead_letters.topic:
         found.append(Use("dead letters", settings.results, writes=(settings.dead_letters.topic,)))
+    if settings.results and settings.shadow:
+        found.append(Use("shadow", settings.results, writes=(settings.shadow.topics.at(now),)))
     for name, side in (("scribe", settings.scribe), ("metrics", settings.metrics)):
         if side:
             found.append(Use(name, side.client, writes=(side.topic,)))

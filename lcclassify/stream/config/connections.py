@@ -1,12 +1,13 @@
 """The four connections to Kafka, from settings and librdkafka properties."""
 
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from lcclassify.stream.config.findings import Findings
 from lcclassify.stream.config.options import table
 from lcclassify.stream.config.told import Choice
 from lcclassify.stream.secret import Secret
-from lcclassify.stream.settings import Client
+from lcclassify.stream.settings import Client, Tom
+from lcclassify.urls import is_url
 
 
 def read_client(choice: Choice, section: str, findings: Findings) -> Client:
@@ -49,19 +50,44 @@ def read_registry(
     _pair("registry.username", "registry.password", choice, findings)
     if not url:
         return None, user, password
-    try:
-        parts = urlsplit(url)
-        is_known = parts.scheme in ("http", "https") and bool(parts.hostname and parts.port != 0)
-        is_known &= "@" not in url.partition(parts.netloc)[2]  # the rest of a password with a slash
-    except ValueError:  # of the port
-        is_known = False
-    if not is_known:
+    if (parts := web_address(url)) is None:
         findings.problems.append(f"{table().options['registry.url'].ways}: expected an http(s) URL")
         return None, user, password
     if parts.username and not user:
         user, password = unquote(parts.username), Secret(unquote(parts.password or ""))
     place = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", "")), user, password
+
+
+def read_tom(choice: Choice, findings: Findings) -> Tom:
+    """Who logs in at a TOM, if ``--to`` names one."""
+    to, user, password = (choice[name] for name in ("output.to", "tom.username", "tom.password"))
+    _pair("tom.username", "tom.password", choice, findings)
+    ways = table().options["output.to"].ways
+    if not is_url(to):
+        return Tom(user, password)
+    parts = web_address(to)
+    if parts is None:
+        findings.problems.append(f"{ways}: expected an http(s) URL")
+    elif "@" in parts.netloc:
+        findings.problems.append(
+            f"{ways}: a URL is seen by others, and takes no user and password: set "
+            f"{table().options['tom.username'].ways} and {table().options['tom.password'].ways}"
+        )
+    elif parts.scheme == "http" and password:
+        findings.notes.append(f"{ways}: the password of the TOM goes over the network in clear")
+    return Tom(user, password)
+
+
+def web_address(url: str) -> SplitResult | None:
+    """Its parts; None if it is no URL of a web server."""
+    try:
+        parts = urlsplit(url)
+        is_known = parts.scheme in ("http", "https") and bool(parts.hostname and parts.port != 0)
+    except ValueError:  # of the port
+        return None
+    # An @ behind the host is the rest of a password with a slash.
+    return parts if is_known and "@" not in url.partition(parts.netloc)[2] else None
 
 
 def _pair(user: str, password: str, choice: Choice, findings: Findings) -> None:

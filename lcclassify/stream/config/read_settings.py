@@ -8,7 +8,7 @@ from typing import Any
 from lcclassify.errors import SettingsError
 from lcclassify.sources.curve_forms import LightCurveOptions
 from lcclassify.stream.config.chosen_model import ChosenModel, choose_model, choose_schema
-from lcclassify.stream.config.connections import read_client, read_registry
+from lcclassify.stream.config.connections import read_client, read_registry, read_tom
 from lcclassify.stream.config.findings import Findings
 from lcclassify.stream.config.gather import COMMAND_LINE, ENVIRONMENT
 from lcclassify.stream.config.options import shown, table
@@ -23,12 +23,13 @@ from lcclassify.stream.settings import (
     Settings,
     Shadow,
     Side,
-    Tom,
 )
 from lcclassify.stream.topics import RULE, DailyTopics, OneTopic, Topics, is_legal, pattern
 from lcclassify.task import Output
+from lcclassify.urls import is_url
 
 PROMETHEUS_PORT = 8000  # as ALeRCE's steps serve it
+TOM_SCHEMA = "elasticc-v0_9_1"
 STARTS = ("earliest", "latest", "committed")
 
 
@@ -38,7 +39,7 @@ def read_settings(choice: Choice, *, dry_run: bool = False) -> Settings:
     chosen = choose_model(choice, findings)
     schema = choose_schema(choice, chosen.survey, findings)
     to = _place(choice, findings)
-    to_kafka = to == "kafka"
+    to_kafka, to_tom = to == "kafka", is_url(to)
     encoding: Any = findings.meaning(choice, "producer.class", ("producer",))
     findings.meaning(choice, "producer.topic_strategy_class", ("topic strategy",))
     scribe_form = findings.meaning(choice, "scribe.parser_class", ("scribe parser",))
@@ -46,7 +47,7 @@ def read_settings(choice: Choice, *, dry_run: bool = False) -> Settings:
         input=_input(choice, findings),
         model=_model(choice, chosen),
         output=Output(
-            schema=schema if to_kafka else choice["output.schema"],
+            schema=schema if to_kafka else _schema_elsewhere(choice, to_tom, findings),
             classifier_name=chosen.classifier_name,
             classifier_version=chosen.classifier_version,
             broker_name=choice["output.broker_name"],
@@ -70,8 +71,8 @@ def read_settings(choice: Choice, *, dry_run: bool = False) -> Settings:
         dry_run=dry_run,
         dead_letters=_dead_letters(choice, to_kafka, findings),
         drift=Drift(choice["drift.policy"], choice["drift.window"]),
-        shadow=_shadow(choice, findings) if to_kafka else None,
-        tom=Tom(choice["tom.username"], choice["tom.password"]),
+        shadow=_shadow(choice, findings, to_kafka),
+        tom=read_tom(choice, findings),
         operation=_operation(choice),
         notes=(*findings.notes, *_inert(choice)),
     )
@@ -154,12 +155,24 @@ def _model(choice: Choice, chosen: ChosenModel) -> Model:
 
 def _place(choice: Choice, findings: Findings) -> str:
     to = str(choice["output.to"])
-    if to not in ("kafka", "-") and not (to.endswith("/") or os.path.isdir(to)):
+    is_folder = to.endswith("/") or os.path.isdir(to)
+    if to not in ("kafka", "-") and not is_url(to) and not is_folder:
         findings.problems.append(
-            f"--to: {shown(to)} is neither kafka nor - nor a folder: end the name of a new one "
-            "with /"
+            f"--to: {shown(to)} is neither kafka nor - nor a URL nor a folder: end the name of a "
+            "new one with /"
         )
     return to
+
+
+def _schema_elsewhere(choice: Choice, to_tom: bool, findings: Findings) -> str | None:
+    """The published schema of what does not go to Kafka; None: a flat table."""
+    schema: str | None = choice["output.schema"]
+    if to_tom and schema and not schema.startswith("elasticc"):
+        findings.problems.append(
+            f"{table().options['output.schema'].ways}: a TOM takes {TOM_SCHEMA} or elasticc-v0_9, "
+            f"not {schema}"
+        )
+    return schema or (TOM_SCHEMA if to_tom else None)
 
 
 def _topics(
@@ -197,10 +210,20 @@ def _loops(settings: Settings) -> Iterator[str]:
     """Sentences about topics that would be read and written: each answer were a message again."""
     sides = {"commands": settings.scribe, "metrics": settings.metrics}
     outputs = {name: (side.client, side.topic) for name, side in sides.items() if side}
+    now = datetime.now(UTC)
     if settings.results and settings.topics:
-        outputs["results"] = settings.results, settings.topics.at(datetime.now(UTC))
+        outputs["results"] = settings.results, settings.topics.at(now)
     if settings.results and settings.dead_letters.topic:
         outputs["dead letters"] = settings.results, settings.dead_letters.topic
+    if settings.results and settings.shadow:
+        topic = settings.shadow.topics.at(now)
+        for name, (client, other) in outputs.items():
+            if topic == other and _hosts(client) & _hosts(settings.results):
+                yield (
+                    f"{table().options['shadow.topic'].ways}: {topic} is the topic of {name}; "
+                    "choose another one"
+                )
+        outputs["results of the shadow"] = settings.results, topic
     ways = table().options["consumer.topics"].ways
     for name, (client, topic) in outputs.items():
         for told in settings.input.topics:
@@ -244,8 +267,12 @@ def _dead_letters(choice: Choice, to_kafka: bool, findings: Findings) -> DeadLet
     return told
 
 
-def _shadow(choice: Choice, findings: Findings) -> Shadow | None:
+def _shadow(choice: Choice, findings: Findings, to_kafka: bool) -> Shadow | None:
+    ways = table().options["shadow.model"].ways
     if not choice["shadow.model"]:
+        return None
+    if not to_kafka:
+        findings.problems.append(f"{ways}: its results go to a topic, and --to is not kafka")
         return None
     topics = _topics(choice, findings, "shadow.topic")
     return Shadow(choice["shadow.model"], topics) if topics else None

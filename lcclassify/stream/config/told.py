@@ -6,7 +6,7 @@ layer; a setting and the librdkafka property that means the same are one thing i
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,11 @@ class Choice:
         """The value of a setting, or None. KeyError if there is no such setting."""
         told = self.settings.get(table().options[name].name)
         return None if told is None else told.value
+
+    def without(self, name: str) -> "Choice":
+        """The same, had nobody told this setting."""
+        kept = {one: told for one, told in self.settings.items() if one != name}
+        return replace(self, settings=kept)
 
     def source(self, name: str) -> str:
         """Where it was told; nothing if it was not."""

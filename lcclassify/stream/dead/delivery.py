@@ -24,8 +24,8 @@ class ToFolder:
     def __exit__(self, *exc: object) -> None:
         self._delivery.__exit__(*exc)
 
-    def deliver(self, work: Work, intake: Handled) -> None:
+    def deliver(self, work: Work, intake: Handled) -> Work:
         """Letters first. OutputError, StaleError, BrokerError"""
         self._files.write([out for out in work.outgoing if out.channel == "dead"])
         rest = [out for out in work.outgoing if out.channel != "dead"]
-        self._delivery.deliver(replace(work, outgoing=rest), intake)
+        return self._delivery.deliver(replace(work, outgoing=rest), intake)

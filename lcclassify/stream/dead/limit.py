@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lcclassify.errors import InputError
-from lcclassify.stream.message import Letter, Message, Work
+from lcclassify.stream.message import Letter, Message, Where, Work
 from lcclassify.stream.step import Step
 
 WINDOW = 1000  # messages of which the share is taken
@@ -16,16 +16,16 @@ def limited(step: Step, max_share: float) -> Step:
     It is raised before anything of the batch is delivered. Whatever the batches, the same messages
     in the same order lead to the same end, and one that comes again counts once.
     """
-    last: dict[tuple[str, int, int], bool] = {}  # whether each of the last messages is at fault
+    last: dict[Where, bool] = {}  # whether each of the last messages is at fault
     letter: Letter | None = None
 
     def limited_step(messages: Sequence[Message], /) -> Work:
         nonlocal letter
         work = step(messages)
-        faults = {_key(letter.message): letter for letter in work.letters}
+        faults = {letter.message.where: letter for letter in work.letters}
         n_faults = sum(last.values())
         for message in messages:
-            key = _key(message)
+            key = message.where
             n_faults += (key in faults) - last.pop(key, False)
             last[key] = key in faults
             if len(last) > WINDOW:
@@ -41,7 +41,3 @@ def limited(step: Step, max_share: float) -> Step:
         return work
 
     return limited_step
-
-
-def _key(message: Message) -> tuple[str, int, int]:
-    return message.topic, message.partition, message.offset

@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from filelock import FileLock, Timeout
@@ -23,6 +24,7 @@ from lcclassify.stream.loop import Pause
 from lcclassify.stream.message import Outgoing, Work
 
 LOCK = ".replay.lock"
+T = TypeVar("T")
 
 log = logging.getLogger("lcclassify.stream")
 
@@ -38,6 +40,10 @@ class Marker:
     def group(self) -> Any:
         """The group as a transaction takes it; it has no members."""
         return self.consumer.consumer_group_metadata()
+
+    def attend(self, future: Future[T]) -> T:
+        """Wait; no group has to be told."""
+        return future.result()
 
     def offsets(self) -> list[TopicPartition]:
         """The id of the batch."""

@@ -25,8 +25,7 @@ from lcclassify.stream.message import STAGES
 from lcclassify.stream.operation.health import Health
 from lcclassify.stream.operation.http import Answer
 from lcclassify.stream.operation.table import Metric, metrics
-from lcclassify.stream.operation.told import ShadowState
-from lcclassify.stream.report import OUTCOMES, DriftState, Observer, Partition, Report
+from lcclassify.stream.report import OUTCOMES, DriftState, Observer, Partition, Report, ShadowState
 
 SEEN = ("gather", "deliver")  # stages that the loop measures; ``answer`` is the sum of the others
 

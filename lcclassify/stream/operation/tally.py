@@ -8,8 +8,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from lcclassify.stream.message import STAGES
-from lcclassify.stream.operation.told import ShadowState
-from lcclassify.stream.report import Counts, DriftState, Observer, Partition, Report
+from lcclassify.stream.report import Counts, DriftState, Observer, Partition, Report, ShadowState
 
 RECENT_S = 20.0  # that count as now
 N_DELAYS = 2000  # messages whose delays are looked at

@@ -21,8 +21,7 @@ from lcclassify.convert import convert
 from lcclassify.stream.operation.health import Health
 from lcclassify.stream.operation.http import serve
 from lcclassify.stream.operation.prometheus import Figures
-from lcclassify.stream.operation.told import ShadowState
-from lcclassify.stream.report import DriftState
+from lcclassify.stream.report import DriftState, ShadowState
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana" / "lcclassify.json").read_text("utf-8"))

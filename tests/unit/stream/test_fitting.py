@@ -1,8 +1,8 @@
 import pytest
 
 from lcclassify.errors import InputError
+from lcclassify.stream.fitting import fitting
 from lcclassify.stream.message import Message, Work
-from lcclassify.stream.run import fitting
 
 
 def messages(count):

@@ -12,6 +12,7 @@ from lcclassify.stream.config.gather import gather
 from lcclassify.stream.config.options import table
 from lcclassify.stream.config.read_settings import read_settings
 from lcclassify.stream.secret import Secret
+from lcclassify.stream.settings import Shadow, Tom
 from lcclassify.stream.topics import DailyTopics, OneTopic
 
 BROKERS = "b-1.example.com:9096, b-2.example.com:9096"
@@ -146,7 +147,8 @@ def test_files_and_standard_output_need_no_producer(tmp_path):
         assert (settings.to, settings.results, settings.topics) == (to, None, None)
         assert settings.output.schema is None
     assert refused({"output.to": "kafak"}) == (
-        "--to: 'kafak' is neither kafka nor - nor a folder: end the name of a new one with /"
+        "--to: 'kafak' is neither kafka nor - nor a URL nor a folder: end the name of a new one "
+        "with /"
     )
 
 
@@ -808,3 +810,73 @@ def test_what_is_written_may_not_be_read_again(variables, said):
 
 def test_topics_of_another_cluster_may_have_the_same_name():
     assert read(PRODUCER_TOPIC_FORMAT="features").topics == OneTopic("features")
+
+
+def test_a_shadow_has_a_topic_of_its_own():
+    told = {"shadow.model": "second", "shadow.topic": "shadow"}
+    assert read(told).shadow == Shadow("second", OneTopic("shadow"))
+    daily = told | {"shadow.topic": "s_%s"}
+    days = {"PRODUCER_DATE_FORMAT": "%Y%m%d", "PRODUCER_CHANGE_HOUR": "23"}
+    assert read(daily, **days).shadow.topics == DailyTopics("s_%s", "%Y%m%d", 23)
+    assert refused({"shadow.model": "second"}) == "missing: --shadow-topic"
+    assert read({"shadow.topic": "shadow"}).shadow is None
+    assert refused(told | {"shadow.topic": "results"}, PRODUCER_SERVER="here:9092") == (
+        "--shadow-topic: results is the topic of results; choose another one"
+    )
+    same = {"SCRIBE_TOPIC": "shadow", "SCRIBE_SERVER": "there:9092"}
+    assert refused(told, **same) == (
+        "--shadow-topic: shadow is the topic of commands; choose another one"
+    )
+    assert refused(told | {"shadow.topic": "features"}, PRODUCER_SERVER="here:9092") == (
+        "--consumer-topics (CONSUMER_TOPICS): 'features' reads features too, which results of the "
+        "shadow go to: they would come in again; choose other topics"
+    )
+    assert refused(told | {"output.to": "-"}) == (
+        "--shadow: its results go to a topic, and --to is not kafka"
+    )
+    choice = gather(told | {"output.to": "-"}, by_name(KAFKA)).without("shadow.model")
+    assert read_settings(choice).shadow is None
+
+
+TOM = "https://tom.example.com/elasticc2/brokermessage/"
+
+
+def test_results_to_a_tom():
+    settings = read({"output.to": TOM}, TOM_USERNAME="me", TOM_PASSWORD="hidden")
+    assert (settings.to, settings.results, settings.topics) == (TOM, None, None)
+    assert settings.tom == Tom("me", Secret("hidden"))
+    assert settings.output.schema == "elasticc-v0_9_1"
+    assert settings.notes == ()
+    older = read({"output.to": TOM, "output.schema": "elasticc-v0_9"})
+    assert (older.output.schema, older.tom) == ("elasticc-v0_9", Tom())
+    [note] = read({"output.to": "http://tom/"}, TOM_USERNAME="me", TOM_PASSWORD="hidden").notes
+    assert note == "--to: the password of the TOM goes over the network in clear"
+
+
+@pytest.mark.parametrize(
+    ("told", "variables", "said"),
+    [
+        ({"output.to": "ftp://tom/"}, {}, "--to: expected an http(s) URL"),
+        ({"output.to": "https://"}, {}, "--to: expected an http(s) URL"),
+        ({"output.to": "https://tom:port/"}, {}, "--to: expected an http(s) URL"),
+        (
+            {"output.to": "https://me:hidden@tom/"},
+            {},
+            "--to: a URL is seen by others, and takes no user and password: set --tom-username "
+            "(TOM_USERNAME) and TOM_PASSWORD",
+        ),
+        (
+            {"output.to": TOM},
+            {"TOM_USERNAME": "me"},
+            "--tom-username (TOM_USERNAME) is set without TOM_PASSWORD or --tom-password-file "
+            "(TOM_PASSWORD_FILE)",
+        ),
+        (
+            {"output.to": TOM, "output.schema": "alerce"},
+            {},
+            "--output-schema: a TOM takes elasticc-v0_9_1 or elasticc-v0_9, not alerce",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_tom(told, variables, said):
+    assert refused(told, **variables) == said

@@ -76,6 +76,20 @@ def test_an_object_is_answered_under_its_id(step, contain, make_record, messages
     assert work.spans == {("in", 0): (0, 1)}
 
 
+def test_the_most_probable_class_is_told_of_each_answered_message(
+    step, contain, make_record, messages
+):
+    values = [contain(make_record("ZTF1")), b"no container", contain(make_record("ZTF2"))]
+    work = step(messages(values))
+    records = [decoded(message.value) for message in sent(work)]
+    best = [record["lc_classification"]["probabilities"] for record in records]
+    assert work.best == {
+        ("in", 0, offset): max(classes, key=classes.get)
+        for offset, classes in zip((0, 2), best, strict=True)
+    }
+    assert sum(work.classes.values()) == 2
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.none() | FEATURES), max_size=6), st.randoms())
 @settings(max_examples=60, deadline=None)
 def test_an_answer_depends_on_its_message_alone(step, contain, make_record, messages, objects, rng):

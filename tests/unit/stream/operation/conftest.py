@@ -6,8 +6,7 @@ import pytest
 
 from lcclassify.stream.message import Letter, Message, Outgoing, Work
 from lcclassify.stream.operation.logs import LOGGERS
-from lcclassify.stream.operation.told import ShadowState
-from lcclassify.stream.report import Counts, DriftState, Report
+from lcclassify.stream.report import Counts, DriftState, Report, ShadowState
 
 CLASSES = ("LPV", "QSO", "RRL")
 SECONDS = {"gather": 0.5, "answer": 0.2, "deliver": 0.03}

@@ -1,0 +1,1 @@
+"""A second model that answers the same messages, in a process of its own."""
