@@ -17,8 +17,6 @@ import pyarrow as pa
 
 from lcclassify.errors import LcclassifyError
 from lcclassify.sinks import kafka as sinks
-from lcclassify.sinks.letter_files import LetterFiles
-from lcclassify.sinks.offset_files import OffsetFiles
 from lcclassify.sources import kafka as sources
 from lcclassify.stream import step
 from lcclassify.stream.dead.headers import to_outgoing
@@ -126,19 +124,14 @@ def settings(
 
 def main(bootstrap, out, cmd, step_s=0.0, fault=None, **told):
     step.open_step = lambda settings: echo(out, cmd, step_s, "folder" in told, told.get("dead"))
-    from lcclassify.stream import run
+    from lcclassify.stream import destination, run
 
     sinks.STUCK_S = 6.0  # of a call whose answer was lost with a broker
     if fault:
-        places = {"Producer": sinks, "Consumer": sources, "OffsetFiles": run, "LetterFiles": run}
-        kinds = {
-            "Producer": sinks.Producer,
-            "Consumer": sources.Consumer,
-            "OffsetFiles": OffsetFiles,
-            "LetterFiles": LetterFiles,
-        }
+        places = {"Producer": sinks, "Consumer": sources}
         name = fault.pop("of")
-        setattr(places[name], name, fated(kinds[name], **fault))
+        place = places.get(name, destination)
+        setattr(place, name, fated(getattr(place, name), **fault))
     try:
         counts = run.run_stream(settings(bootstrap, out=out, cmd=cmd, **told))
     except LcclassifyError as error:

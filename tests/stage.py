@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+from threading import Timer
 
 from confluent_kafka.admin import AdminClient
 from scene import until
@@ -82,11 +83,16 @@ def alert(number):
     }
 
 
-def wait_for(process, words):
+def wait_for(process, words, timeout_s=60):
     """Read what it says until a line with these words; returns all."""
     said = []
-    for line in process.stderr:
-        said.append(line)
-        if words in line:
-            return "".join(said)
+    impatience = Timer(timeout_s, process.kill)
+    impatience.start()
+    try:
+        for line in process.stderr:
+            said.append(line)
+            if words in line:
+                return "".join(said)
+    finally:
+        impatience.cancel()
     raise AssertionError("".join(said))

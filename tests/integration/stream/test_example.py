@@ -28,7 +28,9 @@ def test_the_services_of_the_compose_file_run_it_as_processes(kafka, tmp_path):
         assert example(tmp_path, *services["sender"]["command"]).stdout.strip() == sent
     with subprocess.Popen(
         [sys.executable, "-m", "lcclassify", "stream"],
-        env=os.environ | services["classifier"]["environment"] | {"DB_NAME": "alerce"},
+        env=os.environ
+        | services["classifier"]["environment"]
+        | {"DB_NAME": "alerce", "HTTP_PORT": "0"},
         stderr=subprocess.PIPE,
         text=True,
     ) as classifier:
@@ -38,7 +40,7 @@ def test_the_services_of_the_compose_file_run_it_as_processes(kafka, tmp_path):
             classifier.send_signal(signal.SIGTERM)
             log = classifier.communicate(timeout=60)[1]
     assert classifier.returncode == 0, log
-    assert "done: messages 201 (201 ok), skipped 0" in log
+    assert "done: messages 201 (201 ok), answered 201, dead 0, skipped 0" in log
 
 
 def example(folder, *words):

@@ -125,9 +125,9 @@ def test_the_error_that_ends_it_is_an_object_too(kafka):
     command = [sys.executable, "-m", "lcclassify", "stream", *told]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 9
-    [line] = done.stderr.splitlines()
-    assert json.loads(line)["level"] == "critical"
-    assert "input topic 'not-there'" in json.loads(line)["message"]
+    *_, last = map(json.loads, done.stderr.splitlines())
+    assert last["level"] == "critical"
+    assert "input topic 'not-there'" in last["message"]
 
 
 def test_processes_that_share_a_folder_show_the_figures_of_all(apache_kafka, tmp_path, monkeypatch):
