@@ -39,7 +39,7 @@ def stream(context: typer.Context, **told: object) -> None:
         options["output.to"] = "-"  # nothing is written: nobody needs to say where
     choice = gather(options, variables, lines or [])
     if told["show_lag"]:
-        choice = choice.without("shadow.model")
+        choice = choice.without("shadow.model", "dead_letters.to")
     if told["show_config"]:
         from lcclassify.commands.stream_config import show_config
 

@@ -88,7 +88,9 @@ class LetterFiles:
             return _letter(json.loads(path.read_bytes()), path.with_suffix(".bin").read_bytes())
         except OSError as error:
             raise InputError(f"cannot read {path}: {os_reason(error)}") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except InputError as error:
+            raise InputError(f"{path} is no dead letter: {error}") from None
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{path} is no dead letter: {error!r:.100}") from None
 
     def put_away(self, names: Sequence[LetterName]) -> None:

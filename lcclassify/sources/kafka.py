@@ -43,6 +43,7 @@ class Intake:
     """Messages of the partitions that are assigned to this process, batch by batch.
 
     ``ends`` are offsets that nothing is read from: what comes after them is left for another run.
+    While others have all of these partitions, it waits for one.
     ``done`` says for a partition from which offset on nothing is delivered yet, where that is known
     apart from the group's offsets. BrokerError, at any time, if the cluster will give no more: also
     if a topic is gone for ``PATIENCE_S``, unless topics may be waited for.
@@ -126,6 +127,8 @@ class Intake:
     def _is_at_end(self) -> bool:
         if not self._until_end:
             return False
+        if self._ends and not self._assigned:
+            return False  # another member has them all, which may have been killed just now
         return self._assigned is not None and self._assigned <= self._ended
 
     @property

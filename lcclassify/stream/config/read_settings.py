@@ -207,23 +207,23 @@ def _check_pattern(name: str, topic: str, findings: Findings) -> None:
 
 
 def _loops(settings: Settings) -> Iterator[str]:
-    """Sentences about topics that would be read and written: each answer were a message again."""
+    """Sentences about topics that would be read and written, or hold two kinds of messages."""
     sides = {"commands": settings.scribe, "metrics": settings.metrics}
     outputs = {name: (side.client, side.topic) for name, side in sides.items() if side}
     now = datetime.now(UTC)
     if settings.results and settings.topics:
         outputs["results"] = settings.results, settings.topics.at(now)
-    if settings.results and settings.dead_letters.topic:
-        outputs["dead letters"] = settings.results, settings.dead_letters.topic
-    if settings.results and settings.shadow:
-        topic = settings.shadow.topics.at(now)
+    own = {"dead letters": ("dead_letters.to", settings.dead_letters.topic)}
+    if settings.shadow:
+        own["results of the shadow"] = "shadow.topic", settings.shadow.topics.at(now)
+    for what, (option, topic) in own.items():
+        if settings.results is None or topic is None:
+            continue
+        ways = table().options[option].ways
         for name, (client, other) in outputs.items():
             if topic == other and _hosts(client) & _hosts(settings.results):
-                yield (
-                    f"{table().options['shadow.topic'].ways}: {topic} is the topic of {name}; "
-                    "choose another one"
-                )
-        outputs["results of the shadow"] = settings.results, topic
+                yield f"{ways}: {topic} is the topic of {name}; choose another one"
+        outputs[what] = settings.results, topic
     ways = table().options["consumer.topics"].ways
     for name, (client, topic) in outputs.items():
         for told in settings.input.topics:

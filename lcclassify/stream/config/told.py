@@ -108,9 +108,9 @@ class Choice:
         told = self.settings.get(table().options[name].name)
         return None if told is None else told.value
 
-    def without(self, name: str) -> "Choice":
-        """The same, had nobody told this setting."""
-        kept = {one: told for one, told in self.settings.items() if one != name}
+    def without(self, *names: str) -> "Choice":
+        """The same, had nobody told these settings."""
+        kept = {name: told for name, told in self.settings.items() if name not in names}
         return replace(self, settings=kept)
 
     def source(self, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from lcclassify.errors import BrokerError, InputError
 from lcclassify.stream.message import Headers, Letter, Message, Outgoing
+from lcclassify.stream.topics import is_legal
 
 PREFIX = "lcclassify."
 FACTS = ("error", "stage", "topic", "partition", "offset", "timestamp")
@@ -74,7 +75,8 @@ def read_origin(headers: Headers) -> Origin:
         raise InputError("it has not the headers of a dead letter")
     texts = [(value or b"").decode("utf-8", "replace") for _, value in added]
     facts = dict(zip(NAMES, texts, strict=True))
-    if not all(facts[name].isdecimal() for name in ("partition", "offset", REPLAYS)):
+    numbers = all(facts[name].isdecimal() for name in ("partition", "offset", REPLAYS))
+    if not (numbers and is_legal(facts["topic"])):
         raise InputError("the headers of a dead letter make no sense")
     return Origin(own, facts)
 

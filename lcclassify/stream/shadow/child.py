@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import time
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -65,10 +66,11 @@ def main() -> None:
         os._exit(1)
     except LcclassifyError as error:
         voice.say(error=type(error).__name__, text=str(error))
-        sys.exit(error.exit_code)
+        os._exit(error.exit_code)  # Python's own way out aborts while a thread reads stdin
     except Exception as error:  # as MemoryError
         voice.say(error="WorkerError", text=f"{type(error).__name__}: {error}")
-        raise
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _log_by(voice: Voice, debug: bool) -> None:

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 from topics import make_topics, produce_all, unique
 
+from lcclassify.cli import main
 from lcclassify.errors import BrokerError, SettingsError
 from lcclassify.stream.brokers.lag import Lag, read_lag, show_lag
 from lcclassify.stream.brokers.offsets import Partition, open_offsets
@@ -76,6 +77,15 @@ def test_the_table_has_a_line_for_each_partition_and_a_total(kafka, topic, capsy
         [topic, "1", "-", "2", "2"],
         ["total", "7"],
     ]
+
+
+def test_the_command_needs_no_place_for_what_it_does_not_write(kafka, topic, capsys):
+    told = ("--consumer-server", kafka.bootstrap, "--consumer-topics", topic, "--json")
+    written = ("--dead-letters", "dead", "--shadow", "second", "--shadow-topic", "s")
+    with pytest.raises(SystemExit) as stop:
+        main(["stream", "--show-lag", "--consumer-group-id", unique("group"), *told, *written])
+    assert stop.value.code in (0, None)
+    assert json.loads(capsys.readouterr().out)["total"] == 7
 
 
 def test_json_has_the_same(kafka, topic, capsys):

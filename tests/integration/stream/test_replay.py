@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer
 from member import echo
-from scene import CONSUMER, Scene, fault, kill_all
+from scene import CONSUMER, Scene, fault, kill_all, until
 from topics import committed, make_topics, produce_all, read_all, unique
 
 from lcclassify.sinks.kafka import ExactlyOnce
@@ -126,6 +128,27 @@ def test_a_killed_replay_of_a_topic_is_taken_up(apache_kafka, tmp_path, letters)
     replay(scene, letters, to=other)
     assert scene.values(other) == bad(scene.n_sent)
     assert scene.values(scene.topic).total() == scene.n_sent
+
+
+def test_a_replay_waits_until_a_killed_one_has_left_the_group(apache_kafka, tmp_path, admin):
+    scene, source = Scene(apache_kafka, tmp_path), unique("dead")
+    make_topics(admin, {source: 1})
+    scene.send(100)
+    scene.finish(dead=source)
+    # of one partition, the member whose id is the smallest gets all
+    told = {"bootstrap.servers": scene.bootstrap, "group.id": f"{source}-replay", "client.id": "a"}
+    killed = Consumer(told | CONSUMER)
+    try:
+        killed.subscribe([source])
+        until(lambda: killed.poll(0.1) or killed.assignment(), lambda: "nothing is assigned")
+        with ThreadPoolExecutor(1) as pool:
+            said = pool.submit(replay, scene, source, to=scene.out)
+            for _ in range(50):
+                killed.poll(0.1)
+            killed.close()
+            assert "replayed 10" in said.result(60)
+    finally:
+        killed.close()
 
 
 @pytest.mark.parametrize("kills", [SOME, pytest.param(REPLAYING, marks=pytest.mark.long)])

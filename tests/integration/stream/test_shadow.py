@@ -164,6 +164,7 @@ def test_what_is_wrong_with_a_shadow_at_the_start_is_told(stage, tmp_path):
     said = stage.run(*shadow(stage, tmp_path / "nothing.zip"), code=4)
     assert said.splitlines()[-1].startswith("lcclassify: shadow: ")
     assert "nothing.zip" in said.splitlines()[-1]
+    assert "Fatal Python error" not in said
     assert stage.n_handled() == 0
 
 

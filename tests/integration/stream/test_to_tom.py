@@ -1,6 +1,7 @@
 """A stream whose results go to a TOM by HTTP."""
 
 import io
+import json
 import os
 import random
 import time
@@ -9,6 +10,7 @@ import fastavro
 import pytest
 from stage import Stage, wait_for
 from tom_server import Tom
+from topics import produce_all
 
 from lcclassify.convert import write_forest
 from lcclassify.schemas.avro import read_avsc
@@ -75,6 +77,19 @@ def test_what_goes_wrong_at_the_tom_costs_nothing(stage, tom):
     assert sorted(set(tom.ids)) == [number for number in range(150) if number != 77]
     assert "alertId 77, diaSourceId 1077: it answers 400 Bad Request (bad message 77)" in said
     assert stage.n_handled() == 150
+    assert ", answered 149, dead 0, skipped 1, batches " in said
+
+
+def test_what_it_refuses_is_no_letter_and_counts_as_skipped(stage, tom, tmp_path):
+    tom.bad = {77: 400, 78: 422}
+    stage.send(100)
+    bad = [(None, b"{"), (None, json.dumps({"oid": "b", "features": "none"}).encode())]
+    produce_all(stage.bootstrap, stage.topic, bad)
+    letters = tmp_path / "dead"
+    said = stage.run("--to", tom.url, "--dead-letters", f"{letters}/", env=ENVIRONMENT)
+    assert ", answered 98, dead 2, skipped 2, batches " in said
+    assert sorted(tom.ids) == [number for number in range(100) if number not in tom.bad]
+    assert sorted(path.stem[-3:] for path in letters.glob("*.json")) == ["100", "101"]
 
 
 def test_killed_three_times_nothing_is_lost(stage, tom):

@@ -93,10 +93,12 @@ def test_a_damaged_letter_is_told(tmp_path):
     [name] = files.names()
     about = tmp_path / f"{name}.json"
     told = json.loads(about.read_text())
-    for text in ("{", "[]", json.dumps(told | {"key": "?"}), json.dumps(told | {"offset": "x"})):
+    wrong = ({"key": "?"}, {"offset": "x"}, {"topic": None}, {"topic": "no/topic"})
+    for text in ("{", "[" * 100_000, "[]", *(json.dumps(told | one) for one in wrong)):
         about.write_text(text)
-        with pytest.raises(InputError):
+        with pytest.raises(InputError) as caught:
             files.read(name)
+        assert str(caught.value).startswith(f"{about} is no dead letter: ")
     about.write_text(json.dumps(told))
     about.with_suffix(".bin").unlink()
     with pytest.raises(InputError, match="^cannot read .*: No such file or directory$"):

@@ -812,6 +812,21 @@ def test_topics_of_another_cluster_may_have_the_same_name():
     assert read(PRODUCER_TOPIC_FORMAT="features").topics == OneTopic("features")
 
 
+def test_dead_letters_have_a_topic_of_their_own():
+    told = {"dead_letters.to": "dead"}
+    assert read(told, PRODUCER_TOPIC_FORMAT="alive").dead_letters.topic == "dead"
+    assert refused(told, PRODUCER_TOPIC_FORMAT="dead") == (
+        "--dead-letters: dead is the topic of results; choose another one"
+    )
+    side = {"METRICS_TOPIC": "dead", "METRICS_HOST": "there:9092"}
+    assert refused(told, **side) == (
+        "--dead-letters: dead is the topic of metrics; choose another one"
+    )
+    assert read(told, METRICS_TOPIC="dead", METRICS_HOST="elsewhere:9092").metrics.topic == "dead"
+    both = told | {"shadow.model": "second", "shadow.topic": "dead"}
+    assert refused(both) == "--shadow-topic: dead is the topic of dead letters; choose another one"
+
+
 def test_a_shadow_has_a_topic_of_its_own():
     told = {"shadow.model": "second", "shadow.topic": "shadow"}
     assert read(told).shadow == Shadow("second", OneTopic("shadow"))
