@@ -193,6 +193,10 @@ class Keeper(Observer):
             process.finish()
         except OSError:  # it has gone, of which the listener hears
             pass
+        except Exception as error:  # a fault of this program, which is not the first model's
+            process.kill()
+            with self._changed:
+                self._error = "WorkerError", f"it cannot be handed what it needs: {error!r:.200}"
         listener.join()
         return f"its process ended with {process.end()}"
 

@@ -169,3 +169,12 @@ def test_at_the_end_it_is_waited_for_while_it_does_something(monkeypatch):
         shadow.finish(Event())
         assert 0.5 <= time.monotonic() - begin < 10
     assert (shadow.state.n_messages, shadow.state.n_dropped) == (1, 1)
+
+
+def test_settings_that_cannot_be_handed_over_are_told_at_the_start():
+    told = Settings(Input(Client(""), "g", ("t",)), Model("ready"), Output(), topics=object())
+    with Keeper(told) as shadow:
+        begun = time.monotonic()
+        with pytest.raises(WorkerError, match=r"shadow: it cannot be handed .*: TypeError\("):
+            shadow.check()
+    assert time.monotonic() - begun < keepers.START_S / 2
