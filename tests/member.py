@@ -126,11 +126,11 @@ def settings(
 
 def main(bootstrap, out, cmd, step_s=0.0, fault=None, **told):
     step.open_step = lambda settings: echo(out, cmd, step_s, "folder" in told, told.get("dead"))
-    from lcclassify.stream import run
+    from lcclassify.stream import destination, run
 
     sinks.STUCK_S = 6.0  # of a call whose answer was lost with a broker
     if fault:
-        places = {"Producer": sinks, "Consumer": sources, "OffsetFiles": run, "LetterFiles": run}
+        places = {"Producer": sinks, "Consumer": sources}
         kinds = {
             "Producer": sinks.Producer,
             "Consumer": sources.Consumer,
@@ -138,7 +138,7 @@ def main(bootstrap, out, cmd, step_s=0.0, fault=None, **told):
             "LetterFiles": LetterFiles,
         }
         name = fault.pop("of")
-        setattr(places[name], name, fated(kinds[name], **fault))
+        setattr(places.get(name, destination), name, fated(kinds[name], **fault))
     try:
         counts = run.run_stream(settings(bootstrap, out=out, cmd=cmd, **told))
     except LcclassifyError as error:

@@ -9,7 +9,16 @@ from typing import IO, Any
 from lcclassify.sources.curve_forms import LightCurveOptions
 from lcclassify.stream.message import Message
 from lcclassify.stream.secret import Secret
-from lcclassify.stream.settings import Client, Drift, Input, Model, Operation, Settings, Tom
+from lcclassify.stream.settings import (
+    Client,
+    DeadLetters,
+    Drift,
+    Input,
+    Model,
+    Operation,
+    Settings,
+    Tom,
+)
 from lcclassify.stream.topics import DailyTopics, OneTopic
 from lcclassify.task import Output
 
@@ -18,6 +27,7 @@ KINDS: Mapping[str, Callable[..., Any]] = {
     for kind in (
         Client,
         DailyTopics,
+        DeadLetters,
         Drift,
         Input,
         LightCurveOptions,
