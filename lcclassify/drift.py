@@ -76,9 +76,8 @@ def known_of(bundle: ModelBundle) -> str:
     return f"the card of {bundle.label} knows {', '.join(known)}{rest}"
 
 
-def some_sentences(findings: Sequence[Finding], limit: int = 10) -> list[str]:
+def some_sentences(sentences: Sequence[str], limit: int = 10) -> list[str]:
     """The first few, and how many more there are."""
-    sentences = [finding.sentence for finding in findings]
     rest = len(sentences) - limit
     return [*sentences[:limit], *([f"and {rest} more"] if rest > 0 else [])]
 

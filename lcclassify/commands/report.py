@@ -64,7 +64,7 @@ class Reporter:
         if self.on_drift is Drift.ignore:
             return []
         findings = find_drift(summary.tally(self.bundle), self.receipt.missing)
-        drift = some_sentences(findings)
+        drift = some_sentences([finding.sentence for finding in findings])
         if drift and self.on_drift is Drift.fail:
             raise DriftError("; ".join(drift) + hint)
         return drift

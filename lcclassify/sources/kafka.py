@@ -142,15 +142,19 @@ class Intake:
         size = self._batch_size
         if self._limit is not None:
             size = min(size, self._limit - self.n_handled)
-        deadline = time.monotonic() + (self._timeout_s or SLICE_S)
+        told = time.monotonic()
+        deadline = told + (self._timeout_s or SLICE_S)
         while len(self._held) < size and not self.stop.is_set() and not self._is_at_end:
-            left = deadline - time.monotonic()
+            now = time.monotonic()
+            left = deadline - now
             if self._held and not self._timeout_s:
                 left = 0
             got = self._poll(max(0.0, min(left, SLICE_S)))
             if not got:
-                self._observer.alive()
                 self._look_if_alone()
+            if not got or now - told > SLICE_S:  # messages may come one by one, for long
+                told = now
+                self._observer.alive()
             if not got and left <= 0:
                 break
         self._batch, self._held = self._held[:size], self._held[size:]

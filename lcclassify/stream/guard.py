@@ -54,7 +54,7 @@ class Guard(Observers):
             window = total([self._tally, work.tally])
             if window is not None and self._is_due(window) and (found := find_drift(window)):
                 raise DriftError(
-                    f"{'; '.join(some_sentences(found))}; stopped before the last "
+                    f"{_words(found)}; stopped before the last "
                     f"{len(messages)} messages were delivered: --on-drift warn goes on with them"
                 )
             return work
@@ -80,7 +80,7 @@ class Guard(Observers):
         self._close(self._tally, found)
         if found and self._settings.policy == "stop":
             raise DriftError(
-                f"{'; '.join(some_sentences(found))}; the last {n_objects} objects were too few "
+                f"{_words(found)}; the last {n_objects} objects were too few "
                 "to be looked at before they were delivered"
             )
 
@@ -109,6 +109,10 @@ class Guard(Observers):
             names = [_name(*what) for what in self._last]
             log.warning("drift goes on: %s %s", some_of(names), where)
         self.drift(_state(self._number, window, found))
+
+
+def _words(found: Sequence[Finding]) -> str:
+    return "; ".join(some_sentences([finding.sentence for finding in found]))
 
 
 def _name(what: str, feature: str | None) -> str:

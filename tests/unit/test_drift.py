@@ -134,5 +134,5 @@ def test_what_a_card_knows_is_told():
 
 
 def test_long_lists_are_cut():
-    found = find_drift(tally(1000, (1000, 1000, 1000)))
-    assert some_sentences(found, limit=2) == [*[f.sentence for f in found[:2]], "and 1 more"]
+    assert some_sentences(["a", "b", "c"], limit=2) == ["a", "b", "and 1 more"]
+    assert some_sentences(["a", "b"], limit=2) == ["a", "b"]

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from fnmatch import fnmatch
 from importlib.metadata import metadata, requires
 from importlib.resources import files
 from pathlib import Path
@@ -65,6 +66,18 @@ def test_the_package_carries_its_data():
         *(f"catalogue/{name}" for name in catalogue),
     ):
         assert (package / name).is_file(), name
+
+
+def test_a_source_distribution_has_what_its_tests_need():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    included = project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    texts = (path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    named = {name for text in texts for name in re.findall(r'ROOT / "([\w.-]+)', text)}
+    named |= {".ci", ".github", "Makefile"}  # which what is named goes on to
+    alone = {"pyproject.toml"}  # comes by itself
+    missing = {n for n in named - alone if not any(fnmatch(f"/{n}", one) for one in included)}
+    assert "docker-compose.yml" in named
+    assert missing == set()
 
 
 def test_the_embedded_model_is_small_and_scores_what_was_asked():

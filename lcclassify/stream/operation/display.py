@@ -12,10 +12,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from lcclassify.drift import some_sentences
 from lcclassify.stream.operation.logs import log_into
 from lcclassify.stream.operation.tally import Shown, Tally
 
 REFRESHES = 2  # a second
+MOST_SENTENCES = 3  # about drift; the log has all of them, and a terminal not the height
 
 
 @contextmanager
@@ -90,7 +92,8 @@ def _rows(shown: Shown) -> Iterator[tuple[str, str, bool]]:
     classes = ", ".join(f"{name} {share:.0%}" for name, share in shown.classes.items())
     yield "classes", classes or unknown, False
     if shown.drift is not None:
-        yield "drift", "; ".join(shown.drift.sentences) or "none", bool(shown.drift.sentences)
+        sentences = some_sentences(shown.drift.sentences, MOST_SENTENCES)
+        yield "drift", "; ".join(sentences) or "none", bool(sentences)
     if (shadow := shown.shadow) is not None:
         share = f"{shadow.n_agree / shadow.n_messages:.1%}" if shadow.n_messages else unknown
         yield (

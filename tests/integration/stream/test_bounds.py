@@ -26,6 +26,16 @@ class Sizes(Observer):
         self.sizes.append(len(report.messages))
 
 
+class Signs(Observer):
+    """Of life."""
+
+    def __init__(self):
+        self.count = 0
+
+    def alive(self):
+        self.count += 1
+
+
 def answer(scene, topics=None, *, batch_size=50, timeout_s=0.5, **bounds):
     """Run the loop here; the sizes of its batches."""
     intake = Intake(
@@ -67,6 +77,32 @@ def test_no_more_than_the_limit_is_committed(scene):
     assert answer(scene, limit=1) == [1]
     assert answer(scene, until_end=True) == [49]
     scene.check_exactly_once()
+
+
+def test_the_loop_is_alive_while_messages_come_one_by_one(scene):
+    signs, stop = Signs(), threading.Event()
+    client, group = Client(scene.bootstrap, CONSUMER), scene.told["group"]
+    told = {"batch_size": 100_000, "timeout_s": 3.0, "stop": stop, "observer": signs}
+    producer = Producer({"bootstrap.servers": scene.bootstrap, "log_level": 0})
+
+    def trickle():
+        while not stop.wait(0.02):
+            producer.produce(scene.topic, b"one")
+            producer.flush(10)
+
+    with Intake(client, group, [scene.topic], **told) as intake:
+        scene.send(1)
+        until(lambda: intake.gather(), lambda: "no message")
+        sender = threading.Thread(target=trickle)
+        sender.start()
+        signs.count = 0
+        try:
+            n_messages = len(intake.gather())
+        finally:
+            stop.set()
+            sender.join()
+    assert n_messages > 20
+    assert signs.count > 5
 
 
 def test_without_time_to_wait_it_takes_what_is_there(scene):

@@ -10,6 +10,7 @@ from pathlib import Path
 from shutil import which
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from brokers import free_ports
@@ -17,51 +18,68 @@ from confluent_kafka.admin import AdminClient
 from scene import until
 from topics import make_topics, produce_all, unique
 
-from lcclassify.convert import convert
-from lcclassify.stream.operation.health import Health
-from lcclassify.stream.operation.http import serve
-from lcclassify.stream.operation.prometheus import Figures
-from lcclassify.stream.report import DriftState, ShadowState
+from lcclassify.convert import write_forest
+from lcclassify.testing import TOY_CLASSES, make_forest
 
-DEPLOY = Path(__file__).parents[3] / "deploy"
-DASHBOARD = json.loads((DEPLOY / "grafana" / "lcclassify.json").read_text("utf-8"))
-ALERTS = DEPLOY / "prometheus" / "alerts.yml"
+ROOT = Path(__file__).parents[3]
+DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "lcclassify.json").read_text("utf-8"))
+ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
 GROUP = "lc-classifier-step"
 PERIOD_S = 10  # over which rates are taken
-SEND_S = 6.0
+MISSING, IN_OTHER_UNITS = "hostgal_photoz", "DetectionSpan"
+WINDOW = 1000  # the least that says something about classes
+CARD = {"name": "other", "version": "2.0", "licence": "MIT", "citation": "none"}
 
 pytestmark = pytest.mark.skipif(which("prometheus") is None, reason="needs Prometheus")
 
 
 @pytest.fixture(scope="module")
-def stream(kafka, golden, tmp_path_factory):
-    """Where a stream with ALeRCE's forests serves its metrics, while it reads golden messages, and
-    some that are none.
-    """
-    folder = tmp_path_factory.mktemp("stream")
-    model = convert(golden / "ztf_hrf_1.1", folder / "ztf")
+def messages():
+    """The example's objects, without one feature, with another in ms; and one that is broken."""
+    rows = pq.read_table(ROOT / "examples" / "plasticc_features.parquet").to_pylist()
+    made = []
+    for number, features in enumerate(rows):
+        oid = str(features.pop("object_id"))
+        features |= {MISSING: None, IN_OTHER_UNITS: 86_400_000 * features[IN_OTHER_UNITS]}
+        message = {"oid": oid, "candid": [str(number)], "detections": [], "features": features}
+        made.append(json.dumps(message).encode())
+    return [*made, b"broken"]
+
+
+@pytest.fixture(scope="module")
+def shadow(messages, tmp_path_factory):
+    """A forest of the same features, with other answers."""
+    names = list(json.loads(messages[0])["features"])
+    path = tmp_path_factory.mktemp("models") / "other"
+    return write_forest(path, make_forest(names, TOY_CLASSES), names, CARD).path
+
+
+@pytest.fixture(scope="module")
+def stream(kafka, messages, shadow, tmp_path_factory):
+    """Where a stream serves its metrics, while it reads these messages again and again."""
     topic = unique("features")
     make_topics(AdminClient({"bootstrap.servers": kafka.bootstrap}), {topic: 2})
     port = free_ports(1)[0]
     told = ["--consumer-topics", topic, "--consumer-group-id", GROUP, "--http-port", str(port)]
     told += ["--consumer-server", kafka.bootstrap, "--producer-server", kafka.bootstrap]
-    told += ["--producer-topic-format", unique("lc"), "--model", str(model.path)]
-    told += ["--consume-messages", "50", "--consume-timeout", "0.5", "--display", "off"]
-    messages = [path.read_bytes() for path in sorted((golden / "messages_ztf").iterdir())]
-    log = folder / "log"
+    told += ["--input-format", "json", "--output-schema", "alerce-map", "--model", "plasticc"]
+    told += ["--producer-topic-format", unique("lc"), "--dead-letters", unique("dead")]
+    told += ["--shadow", str(shadow), "--shadow-topic", unique("shadow")]
+    told += ["--consume-messages", "100", "--consume-timeout", "0.5", "--display", "off"]
+    told += ["--drift-window", str(WINDOW)]
+    log = tmp_path_factory.mktemp("stream") / "log"
     with log.open("wb") as target:
         command = [sys.executable, "-m", "lcclassify", "stream", *told]
         process = subprocess.Popen(command, stderr=target, stdin=subprocess.DEVNULL)
+    stop = threading.Event()
+
+    def send():
+        while not stop.wait(0.4):
+            produce_all(kafka.bootstrap, topic, [(None, value) for value in messages])
+
+    sender = threading.Thread(target=send)
     try:
         until(lambda: "assigned: " in log.read_text(), log.read_text, 60)
-        stop = threading.Event()
-
-        def send():
-            while not stop.wait(0.2):
-                pairs = [(None, value) for value in (*messages[:40], b"broken")]
-                produce_all(kafka.bootstrap, topic, pairs)
-
-        sender = threading.Thread(target=send)
         sender.start()
         yield port
         stop.set()
@@ -69,38 +87,16 @@ def stream(kafka, golden, tmp_path_factory):
         process.terminate()
         assert process.wait(60) == 0, log.read_text()
     finally:
+        stop.set()
         process.kill()
         process.wait()
 
 
 @pytest.fixture(scope="module")
-def second():
-    """Where what is not in that stream is served: drift, and a shadow model."""
-    figures = Figures(Health())
-    stop = threading.Event()
-
-    def happen():
-        for n in range(1, 10_000):
-            figures.drift(
-                DriftState(n, 100, {"W1": 1.0}, {"W1": 0.1}, frozenset({"W1"}), 0.2, ["no W1"])
-            )
-            figures.shadow(ShadowState("other@2.0", 100 * n, 90 * n, n, n, True, 1.5, {}))
-            if stop.wait(0.2):
-                return
-
-    with serve(0, {"/metrics": figures.page}) as port:
-        teller = threading.Thread(target=happen)
-        teller.start()
-        yield port
-        stop.set()
-        teller.join()
-
-
-@pytest.fixture(scope="module")
-def prometheus(stream, second, tmp_path_factory):
+def prometheus(stream, tmp_path_factory):
     """Asks of it, once it has scraped for a while: prometheus(path, **parameters)."""
     folder, port = tmp_path_factory.mktemp("prometheus"), free_ports(1)[0]
-    targets = [f"127.0.0.1:{served}" for served in (stream, second)]
+    targets = [f"127.0.0.1:{stream}"]
     scrape = {"job_name": "lcclassify", "static_configs": [{"targets": targets}]}
     often = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     told = {"global": often, "rule_files": [str(ALERTS)], "scrape_configs": [scrape]}
@@ -116,11 +112,13 @@ def prometheus(stream, second, tmp_path_factory):
         return answer.json()["data"]
 
     def has_scraped():
+        """Two windows, the second of which shows in rates, and what the shadow made of some."""
         try:
-            scraped = ask("query", query="count_over_time(up[1m]) and up == 1")["result"]
+            windows = ask("query", query="lcclassify_drift_windows_total >= 2")["result"]
+            compared = ask("query", query="rate(lcclassify_shadow_messages_total[10s]) > 0")
         except httpx.TransportError:
             return False
-        return len(scraped) == 2 and all(int(one["value"][1]) >= SEND_S for one in scraped)
+        return windows and compared["result"]
 
     try:
         until(has_scraped, (folder / "log").read_text, 60)
@@ -180,10 +178,17 @@ def test_the_figures_are_those_of_the_stream(prometheus, stream):
         return float(sample["value"][1])
 
     answered = number(f'lcclassify_messages_total{{outcome="answered", {told}}}')
-    skipped = number(f'lcclassify_messages_total{{outcome="skipped", {told}}}')
-    assert skipped / answered == pytest.approx(1 / 40, rel=0.5)
+    dead = number(f'lcclassify_messages_total{{outcome="dead", {told}}}')
+    assert dead / answered == pytest.approx(1 / 201, rel=0.2)
     assert number(f"lcclassify_ready{{{told}}}") == 1
     assert number(f"lcclassify_received_bytes_total{{{told}}}") > 1e6
+
+
+def test_drift_and_shadow_are_those_of_the_stream(prometheus):
+    found = prometheus("query", query="lcclassify_drifting == 1")["result"]
+    assert {MISSING, IN_OTHER_UNITS} <= {sample["metric"]["feature"] for sample in found}
+    [of_shadow] = prometheus("query", query="lcclassify_shadow_alive == 1")["result"]
+    assert of_shadow["metric"]["model"] == "other@2.0"
 
 
 @pytest.mark.skipif(which("promtool") is None, reason="needs promtool, which comes with Prometheus")

@@ -96,6 +96,11 @@ def test_drift_and_the_shadow_model_have_lines_of_their_own(tally, drift, shadow
     assert lines[-2].endswith("; it has ended")
 
 
+def test_much_drift_leaves_room_for_the_rest(tally, drift):
+    tally.drift(replace(drift, sentences=[f"no {n}" for n in range(180)]))
+    assert "drift       no 0; no 1; no 2; and 177 more" in drawn(tally)
+
+
 @pytest.mark.parametrize("width", [20, 40, 60, 300])
 def test_it_fits_any_terminal(tally, make_report, drift, shadow, width):
     tally.delivered(make_report())
