@@ -24,6 +24,7 @@ from lcclassify.tally import Tally, total
 
 EARLY = 500  # objects after which a window is looked at before it is full
 CALM = 3  # windows without a finding after which it is over: a share near its limit comes and goes
+SILENCE = "none of the last {} messages has an answer"
 REMIND = 50  # windows after which drift that goes on is told again
 
 log = logging.getLogger("lcclassify.stream")
@@ -43,6 +44,7 @@ class Guard(Observers):
         self._n_seen = 0  # of its objects that were looked at
         self._number = self._n_told = 0  # windows; that of the last words on drift
         self._last: dict[tuple[str, str | None], int] = {}  # what drifts -> the last such window
+        self._n_silent = 0  # messages in a row without an answer
 
     def watch(self, step: Step) -> Step:
         """A step that answers nothing that would be delivered though it is to stop. DriftError"""
@@ -52,10 +54,15 @@ class Guard(Observers):
         def watched(messages: Sequence[Message], /) -> Work:
             work = step(messages)
             window = total([self._tally, work.tally])
-            if window is not None and self._is_due(window) and (found := find_drift(window)):
+            words = ""
+            if window is not None and self._is_due(window):
+                words = _words(find_drift(window))
+            if (n_silent := self._silence(messages, work)) >= self._settings.window:
+                words = SILENCE.format(n_silent)
+            if words:
                 raise DriftError(
-                    f"{_words(found)}; stopped before the last "
-                    f"{len(messages)} messages were delivered: --on-drift warn goes on with them"
+                    f"{words}; stopped before the last {len(messages)} messages were delivered: "
+                    "--on-drift warn goes on with them"
                 )
             return work
 
@@ -64,6 +71,7 @@ class Guard(Observers):
     def delivered(self, report: Report) -> None:
         """Add what was delivered to the window."""
         super().delivered(report)
+        self._listen(report)
         self._tally = total([self._tally, report.work.tally])
         if self._tally is None or not self._is_due(self._tally):
             return
@@ -83,6 +91,22 @@ class Guard(Observers):
                 f"{_words(found)}; the last {n_objects} objects were too few "
                 "to be looked at before they were delivered"
             )
+
+    def _silence(self, messages: Sequence[Message], work: Work) -> int:
+        """Messages in a row without an answer, with these."""
+        is_answered = work.tally is not None and work.tally.n_objects > 0
+        return 0 if is_answered else self._n_silent + len(messages)
+
+    def _listen(self, report: Report) -> None:
+        """Tell when nothing has had an answer for a whole window, and when something has again."""
+        if self._settings.policy == "off":
+            return
+        before, self._n_silent = self._n_silent, self._silence(report.messages, report.work)
+        window = self._settings.window
+        if before < window <= self._n_silent:
+            log.warning("drift: %s", SILENCE.format(self._n_silent))
+        elif before >= window and not self._n_silent:
+            log.warning("drift is over: after %d messages, one has an answer again", before)
 
     def _is_due(self, window: Tally) -> bool:
         n_objects = window.n_objects

@@ -262,3 +262,38 @@ def test_the_start_says_what_the_card_knows(toy, make_settings, said):
     ]
     open_step(replace(told, drift=Drift("off")))
     assert said() == []
+
+
+def unanswered(n_messages):
+    """A batch without an object that has an answer."""
+    messages = [Message("t", 0, offset, b"") for offset in range(n_messages)]
+    return Report(messages, Work(), Counts(), {}, 0.0, {})
+
+
+def test_messages_none_of_which_is_answered_are_told_once(states, said):
+    guard = Guard(Drift(window=1000), states)
+    for _ in range(9):
+        guard.delivered(unanswered(300))
+    assert said() == ["drift: none of the last 1200 messages has an answer"]
+    deliver(guard, work(1))
+    assert said() == ["drift is over: after 2700 messages, one has an answer again"]
+    for _ in range(3):
+        guard.delivered(unanswered(300))
+    assert said() == []
+    quiet = Guard(Drift("off", 100), states)
+    quiet.delivered(unanswered(300))
+    assert said() == []
+
+
+def test_a_stream_that_is_to_stop_does_not_go_on_without_answers(states):
+    guard = Guard(Drift("stop", 1000), states)
+    step = guard.watch(lambda messages: Work())
+    for _ in range(3):
+        batch = unanswered(300)
+        guard.delivered(replace(batch, work=step(batch.messages)))
+    with pytest.raises(DriftError) as error:
+        step(batch.messages)
+    assert str(error.value) == (
+        "none of the last 1200 messages has an answer; stopped before the last 300 messages were "
+        "delivered: --on-drift warn goes on with them"
+    )
