@@ -13,7 +13,7 @@ test: $(DEV)/installed  ## lint, types, all tests but the long ones
 	$(DEV)/bin/ruff check
 	$(DEV)/bin/ruff format --check
 	$(DEV)/bin/mypy
-	$(DEV)/bin/python -m pytest -m "not long"
+	$(DEV)/bin/python -m pytest -m "not long" -n auto --dist loadfile
 
 test-long: $(DEV)/installed  ## the tests that take minutes
 	$(DEV)/bin/python -m pytest -m long
@@ -22,6 +22,7 @@ benchmark: $(DEV)/installed  ## ratios against scikit-learn, the padded network 
 	$(DEV)/bin/python benchmarks/forest.py
 	$(DEV)/bin/python benchmarks/transformer.py
 	$(DEV)/bin/python benchmarks/stream.py
+	$(DEV)/bin/python benchmarks/stream_live.py  # needs Apache Kafka
 
 format: $(DEV)/installed
 	$(DEV)/bin/ruff check --fix

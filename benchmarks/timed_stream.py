@@ -20,6 +20,7 @@ from lcclassify import cli  # noqa: E402
 from lcclassify.sources.kafka import Intake  # noqa: E402
 from lcclassify.stream import run  # noqa: E402
 from lcclassify.stream.message import Message, Outgoing, Work, spans_of  # noqa: E402
+from lcclassify.stream.step import open_step  # noqa: E402
 
 ANSWER = os.urandom(2000)
 COMMAND = os.urandom(1500)
@@ -67,13 +68,13 @@ class Copy:
     """A step that looks at nothing: what is left of a stream is Kafka."""
 
     def __init__(self, settings: Any) -> None:
-        self._commands = settings.scribe is not None
+        self.bundle = open_step(settings).bundle
         self._topic, self._command = "results", settings.scribe.topic
 
     def __call__(self, messages: Sequence[Message], /) -> Work:
         outgoing = [Outgoing("scribe", self._command, m.key, COMMAND) for m in messages]
         outgoing += [Outgoing("results", self._topic, m.key, ANSWER) for m in messages]
-        return Work(outgoing, None, spans_of(messages))
+        return Work(outgoing, None, spans_of(messages), n_answered=len(messages))
 
 
 if __name__ == "__main__":
