@@ -194,8 +194,12 @@ class Intake:
     def lag(self) -> dict[Partition, int]:
         """Offsets that wait behind the last batch, of partitions whose end is known by now."""
         held = Counter((message.topic, message.partition) for message in self._held)
-        lag = {}
-        for partition in self._consumer.position(self._consumer.assignment()):
+        lag: dict[Partition, int] = {}
+        try:
+            places = self._consumer.position(self._consumer.assignment())
+        except KafkaException:  # of partitions that are going: the figure is not worth the stream
+            return lag
+        for partition in places:
             _, end = self._consumer.get_watermark_offsets(partition, cached=True)
             if min(end, partition.offset) >= 0:  # -1001: nothing was heard of it yet
                 waiting = held[_key(partition)]
