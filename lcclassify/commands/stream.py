@@ -25,7 +25,7 @@ def stream(context: typer.Context, **told: object) -> None:
     """Classify messages from Kafka as they come, as ALeRCE's step does.
 
     Options win over environment variables, these over --properties, it over --config or
-    --config-from-yaml. Every setting: docs/stream.md.
+    --config-from-yaml. Every setting: docs/settings.md.
 
     Example: lcclassify stream --model toretto --consumer-topics features --until-eos
     """

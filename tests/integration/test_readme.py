@@ -22,6 +22,8 @@ PAGES = (
     "docs/light-curves",
     "docs/schemas",
     "docs/stream",
+    "docs/settings",
+    "docs/dead-letters",
     "docs/operation",
     "docs/speed",
     "docs/deploy",
@@ -142,3 +144,22 @@ def test_the_examples_run(name, tmp_path):
     argv = [sys.executable, str(ROOT / "examples" / name), *arguments]
     done = subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert done.stdout
+
+
+def anchors(text):
+    """Of the headings of a page, as they are linked to."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_link_leads_somewhere():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    n_links = 0
+    for page in pages:
+        for link in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), (page.name, link)
+            assert not anchor or anchor in anchors(target.read_text()), (page.name, link)
+            n_links += 1
+    assert n_links > 25

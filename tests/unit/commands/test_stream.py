@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lcclassify.cli import app, main
 from lcclassify.stream.config.options import table
 
-DOCS = Path(__file__).parents[3] / "docs" / "stream.md"
+DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
 KAFKA = {
     "CONSUMER_TOPICS": "features",
     "CONSUMER_SERVER": "here:9092",
@@ -215,6 +215,6 @@ def test_the_documentation_has_the_table_of_settings():
     text = DOCS.read_text("utf-8")
     expected = []
     for section, title in table().panels.items():
-        expected += ["", f"### {title}", "", "| option | variable | TOML | |", "|---|---|---|---|"]
+        expected += ["", f"## {title}", "", "| option | variable | TOML | |", "|---|---|---|---|"]
         expected += [documented(one) for one in table().options.values() if one.section == section]
     assert "\n".join(expected) in text
