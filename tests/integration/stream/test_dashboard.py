@@ -111,16 +111,20 @@ def prometheus(stream, tmp_path_factory):
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
-    def has_scraped():
-        """Two windows, the second of which shows in rates, and what the shadow made of some."""
+    def is_ready():
         try:
-            windows = ask("query", query="lcclassify_drift_windows_total >= 2")["result"]
-            compared = ask("query", query="rate(lcclassify_shadow_messages_total[10s]) > 0")
+            return httpx.get(f"http://127.0.0.1:{port}/-/ready").status_code == 200
         except httpx.TransportError:
             return False
+
+    def has_scraped():
+        """Two windows, the second of which shows in rates, and what the shadow made of some."""
+        windows = ask("query", query="lcclassify_drift_windows_total >= 2")["result"]
+        compared = ask("query", query="rate(lcclassify_shadow_messages_total[10s]) > 0")
         return windows and compared["result"]
 
     try:
+        until(is_ready, (folder / "log").read_text, 60)
         until(has_scraped, (folder / "log").read_text, 60)
         yield ask
     finally:
