@@ -11,12 +11,13 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lcclassify.errors import InputError, OutputError, os_reason
+from lcclassify.sinks.folders import as_output_error, sync
 from lcclassify.stream.dead.headers import NAMES, PREFIX, Origin, read_origin
 from lcclassify.stream.message import Headers, Outgoing
 
@@ -139,24 +140,6 @@ def write_whole(path: Path, data: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def sync(folder: Path) -> None:
-    """The names in a folder are on the disk too. OSError"""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def as_output_error(folder: Path) -> Iterator[None]:
-    """What the file system refuses, as ours."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}: {os_reason(error)}") from None
 
 
 def _facts(letter: Outgoing, origin: Origin) -> bytes:

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
-from lcclassify.errors import OutputError, os_reason
+from lcclassify.errors import OutputError
 from lcclassify.sinks.file import FileSink, JsonLinesFormat, ParquetFormat, Start
+from lcclassify.sinks.folders import as_output_error, sync
 from lcclassify.stream.message import Spans
 
 FORMATS: dict[str, Start] = {"parquet": ParquetFormat, "jsonl": JsonLinesFormat}
@@ -58,7 +59,7 @@ class OffsetFiles:
     def __init__(self, folder: Path, form: Literal["parquet", "jsonl"]) -> None:
         self.folder = folder
         self._form = form
-        with self._as_output_error():
+        with as_output_error(self.folder):
             folder.mkdir(parents=True, exist_ok=True)
             with self._alone():  # who alone may write has nothing unfinished: what is, was killed
                 for path in folder.iterdir():
@@ -67,7 +68,7 @@ class OffsetFiles:
 
     def done(self, topic: str, partition: int) -> int | None:
         """The offset after everything the folder has of a partition; None if it has nothing."""
-        with self._as_output_error():
+        with as_output_error(self.folder):
             return max((name.last + 1 for name in self._names(topic, partition)), default=None)
 
     def write(self, table: pa.Table, spans: Spans) -> None:
@@ -81,7 +82,7 @@ class OffsetFiles:
             OffsetName(topic, partition, first, last, self._form): _rows_of(table, topic, partition)
             for (topic, partition), (first, last) in spans.items()
         }
-        with self._as_output_error(), self._alone():
+        with as_output_error(self.folder), self._alone():
             for name in files:
                 self._refuse_overlap(name)
             with ExitStack() as stack:
@@ -89,7 +90,7 @@ class OffsetFiles:
                     path = self.folder / str(name)
                     sink = stack.enter_context(FileSink(path, FORMATS[name.form], force=True))
                     sink.write(rows)
-            self._sync()
+            sync(self.folder)
 
     def _refuse_overlap(self, new: OffsetName) -> None:
         for name in self._names(new.topic, new.partition):
@@ -106,14 +107,6 @@ class OffsetFiles:
             if name and (name.topic, name.partition) == (topic, partition):
                 yield name
 
-    def _sync(self) -> None:
-        """The names of new files are on the disk too."""
-        handle = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep other processes from writing; a killed one keeps nobody out."""
@@ -125,13 +118,6 @@ class OffsetFiles:
                 f"cannot write {self.folder}: another process has been writing there for "
                 f"{PATIENCE_S:g} s"
             ) from None
-
-    @contextmanager
-    def _as_output_error(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise OutputError(f"cannot write {self.folder}: {os_reason(error)}") from None
 
 
 def _rows_of(table: pa.Table, topic: str, partition: int) -> pa.Table:

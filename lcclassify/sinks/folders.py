@@ -1,0 +1,26 @@
+"""What all folders of results have in common."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lcclassify.errors import OutputError, os_reason
+
+
+def sync(folder: Path) -> None:
+    """The names in a folder are on the disk too. OSError"""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def as_output_error(folder: Path) -> Iterator[None]:
+    """What the file system refuses, as ours."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {os_reason(error)}") from None
