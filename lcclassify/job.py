@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 
 from lcclassify import __version__
 from lcclassify.errors import OutputError, os_reason
-from lcclassify.shards import Shard, classify_shard, plan_shards, read_counts, read_ids, write_whole
+from lcclassify.shards import Shard, classify_shard, plan_shards, read_counts, read_ids
+from lcclassify.sinks.folders import write_whole
 from lcclassify.summary import Summary, count_repeated
 from lcclassify.table import FileStamp, Table, stamps
 from lcclassify.task import Task

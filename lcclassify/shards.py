@@ -11,6 +11,7 @@ import numpy as np
 from lcclassify.digest import file_digest
 from lcclassify.errors import InputError, OutputError, os_reason
 from lcclassify.sinks import open_sink
+from lcclassify.sinks.folders import write_whole
 from lcclassify.sources.file import FileSet, open_files
 from lcclassify.sources.parquet import row_groups
 from lcclassify.task import Task, open_task
@@ -112,16 +113,3 @@ def read_ids(folder: Path, shard: Shard) -> np.ndarray:
         raise OutputError(
             f"{path} is damaged: {error!r}; remove {shard.counts_file} to have both made again"
         ) from None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file that is whole or not there."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,11 +1,28 @@
 """What all folders of results have in common."""
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lcclassify.errors import OutputError, os_reason
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """A file that is whole and on the disk, or not there; its name is, once its folder is synced.
+
+    OSError
+    """
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def sync(folder: Path) -> None:

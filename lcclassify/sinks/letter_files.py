@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lcclassify.errors import InputError, OutputError, os_reason
-from lcclassify.sinks.folders import as_output_error, sync
+from lcclassify.sinks.folders import as_output_error, sync, write_whole
 from lcclassify.stream.dead.headers import NAMES, PREFIX, Origin, read_origin
 from lcclassify.stream.message import Headers, Outgoing
 
@@ -124,22 +124,6 @@ class LetterFiles:
                 f"{path} holds another message of that place: the topic was made anew; name "
                 "another folder by --dead-letters, or move these files away"
             )
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """A file that is whole and on the disk, or not there; its name is, once its folder is synced.
-
-    OSError
-    """
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _facts(letter: Outgoing, origin: Origin) -> bytes:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lcclassify.errors import InputError, os_reason
-from lcclassify.sinks.folders import as_output_error, sync
-from lcclassify.sinks.letter_files import LetterName, write_whole
+from lcclassify.sinks.folders import as_output_error, sync, write_whole
+from lcclassify.sinks.letter_files import LetterName
 
 NAME = ".replay.json"
 

@@ -170,18 +170,7 @@ def test_a_message_that_cannot_be_read_is_logged_and_counted(step, contain, make
 
 def test_the_message_that_is_to_blame_is_found(toy, make_settings, contain, make_record, caplog):
     """Whatever went wrong in a way that nobody foresaw, the others are answered."""
-    step = open_step(make_settings(toy))
-    predict = step.predictor.predict
-
-    class Stumbling:
-        bundle = step.predictor.bundle
-
-        def predict(self, batch):
-            if "bad" in batch.object_id.to_pylist():
-                raise RuntimeError("stumbled")
-            return predict(batch)
-
-    step.predictor = Stumbling()
+    step = stumble(open_step(make_settings(toy)))
     ids = ["a", "b", "bad", "c", "bad", "d", "e"]
     work = step([Message("in", 0, n, contain(make_record(oid))) for n, oid in enumerate(ids)])
     assert [m.key for m in sent(work)] == [b"a", b"b", b"c", b"d", b"e"]
