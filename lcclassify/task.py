@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lcclassify.bundle import ModelBundle, open_bundle
-from lcclassify.errors import ModelError
+from lcclassify.bundle import ModelBundle
 from lcclassify.features import Receipt, match_features
 from lcclassify.pipeline import run
-from lcclassify.predictors import Predictor, load_predictor
+from lcclassify.predictors import Predictor
+from lcclassify.predictors.kept import kept_predictor
 from lcclassify.schemas import OutputSchema, open_output
 from lcclassify.schemas.avro import AvroOutput, OutputOptions
 from lcclassify.schemas.flat import flat_schema
@@ -169,15 +169,16 @@ class OpenTask:
 
 def open_task(task: Task, files: FileSet, *, threads: int = 1) -> OpenTask:
     """Open model, schema and the tables to join. InputError, ModelError"""
-    bundle = open_bundle(Path(task.model))
-    if bundle.digest != task.model_digest:
-        raise ModelError(f"{task.model} is another model now: its digest is {bundle.digest}")
+    predictor = kept_predictor(
+        task.model,
+        task.model_digest,
+        min_coverage=task.min_coverage,
+        threads=threads,
+        device=task.device,
+    )
     source: Source = FileSource(
         files, task.columns, task.batch_size, task.context, task.light_curves
     )
     for join in task.joins:
         source = JoinedSource(source, join.open())
-    predictor = load_predictor(
-        bundle, min_coverage=task.min_coverage, threads=threads, device=task.device
-    )
-    return OpenTask(source, predictor, task.output.open(bundle))
+    return OpenTask(source, predictor, task.output.open(predictor.bundle))
