@@ -1,0 +1,1 @@
+"""Adapters: the classifier inside of what others run on many machines."""
