@@ -14,6 +14,7 @@ from lcclassify import __version__
 from lcclassify.commands.classify_file import classify_file
 from lcclassify.commands.convert_model import convert_model
 from lcclassify.commands.download_model import download_model
+from lcclassify.commands.finish import finish
 from lcclassify.commands.models import app as models
 from lcclassify.commands.replay import replay
 from lcclassify.commands.stream import stream
@@ -28,10 +29,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 schema not satisfied, 2 wrong usage, 3 bad input, 4 bad model, "
-    "5 output cannot be written, 6 worker killed, 7 drift, 8 download failed, 9 Kafka, "
+    "5 output cannot be written, 6 unfinished, 7 drift, 8 download failed, 9 Kafka, "
     "130 interrupted, 143 terminated.",
 )
 app.command()(classify_file)
+app.command()(finish)
 app.command()(validate_schema)
 app.command()(convert_model)
 app.command()(download_model)

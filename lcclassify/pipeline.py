@@ -27,5 +27,6 @@ def run(
             sink.flush()
         source.commit()  # last: a crash before this line repeats the batch, never loses it
         summary.add(prediction)
+        summary.n_rows += len(table)
         progress(len(batch))
     return summary

@@ -24,6 +24,7 @@ class Summary:
     """Counts over a run."""
 
     n_objects: int = 0
+    n_rows: int = 0  # written
     classes: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     n_missing: Counter[str] = field(default_factory=Counter)  # feature -> answers without a value

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from lcclassify.features import is_header
 from lcclassify.sources.file import FileSet, open_files
 from lcclassify.sources.join import JoinTable
 from lcclassify.sources.names import check_names, read_names
-from lcclassify.sources.places import Place
+from lcclassify.urls import is_url
 
 FileStamp = tuple[str, int, int]  # path, size in bytes, time of last change in ns
 
@@ -33,6 +33,12 @@ class Join:
         """One that was written as JSON, which knows no tuples. TypeError or ValueError"""
         stamps = tuple((path, size, ns) for path, size, ns in values["stamps"])
         return cls(**{**values, "stamps": stamps, "columns": tuple(values["columns"])})
+
+    def absolute(self) -> "Join":
+        """The same, wherever a process stands that opens it."""
+        path = self.path if is_url(self.path) else os.path.abspath(self.path)
+        stamps = tuple((os.path.abspath(path), size, ns) for path, size, ns in self.stamps)
+        return replace(self, path=path, stamps=stamps)
 
     def open(self) -> JoinTable:
         """The table in memory; a worker reads it once for all its shards. InputError"""
@@ -78,7 +84,8 @@ class Table:
         for one in self.joined:
             columns = tuple(n for n in wanted if n in one.files.columns and n not in there)
             there.update(columns)
-            joins.append(Join(one.path, stamps(one.files.places), one.names, columns))
+            here = [place.path for place in one.files.places if place.is_here]
+            joins.append(Join(one.path, stamps(here), one.names, columns))
         return tuple(joins)
 
 
@@ -111,9 +118,8 @@ def open_table(
     return Table(files, tuple(joined), names)
 
 
-def stamps(places: Sequence[Place]) -> tuple[FileStamp, ...]:
-    """What tells a file from a changed one, of each on this machine. InputError if one is gone."""
-    paths = [place.path for place in places if place.is_here]
+def stamps(paths: Sequence[str]) -> tuple[FileStamp, ...]:
+    """What tells a file from a changed one, of each. InputError if one is gone."""
     try:
         stats = [(path, os.stat(path)) for path in paths]
     except OSError as error:

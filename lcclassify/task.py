@@ -4,8 +4,9 @@ A task names everything that decides an answer but the files to read. It can be 
 as JSON: a single run opens it once, and each shard of a large job wherever that is classified.
 """
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,14 @@ class Task:
             "output": Output(**values["output"]),
         }
         return cls(**{**values, **tuples, **options})
+
+    def absolute(self) -> "Task":
+        """The same, wherever a process stands that opens it."""
+        output = self.output
+        if output.scribe_ids is not None:
+            output = replace(output, scribe_ids=os.path.abspath(output.scribe_ids))
+        joins = tuple(join.absolute() for join in self.joins)
+        return replace(self, model=os.path.abspath(self.model), joins=joins, output=output)
 
 
 def plan_task(

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from shards import SMALL_SHARD_S
 from sklearn.preprocessing import QuantileTransformer
 
 from lcclassify.convert import write_forest
 from lcclassify.features import network_inputs
+from lcclassify.jobs import plan
 from lcclassify.network_check import network_classes, tensor_shapes
 from lcclassify.shapes import read_rows, spread
 from lcclassify.testing import TOY_CLASSES as CHILDREN
@@ -130,3 +132,11 @@ def cache(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("LCCLASSIFY_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="module")
+def small_shards():
+    """Every file, and every large row group, is a shard of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "SHARD_S", SMALL_SHARD_S)
+        yield

@@ -3,17 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Self, TypedDict, Unpack
 
 import numpy as np
 import pyarrow as pa
 
-from lcclassify.bundle import ModelBundle, open_bundle
+from lcclassify.bundle import ModelBundle
 from lcclassify.errors import InputError
 from lcclassify.features import match_features
 from lcclassify.prediction import Prediction
-from lcclassify.predictors.kept import kept_predictor
+from lcclassify.predictors.kept import kept_bundle, kept_predictor
 from lcclassify.resolve import resolve_model
 from lcclassify.schemas.flat import flat_schema
 from lcclassify.sources.alerts import alert_context
@@ -72,7 +71,7 @@ class TableScorer:
     @property
     def bundle(self) -> ModelBundle:
         """The model, which is not loaded for that. ModelError"""
-        return open_bundle(Path(self.model))
+        return kept_bundle(self.model, self.model_digest)
 
     def __call__(self, table: pa.Table | pa.RecordBatch) -> pa.Table:
         """The answers, of the columns that ``classify-file`` writes. InputError, ModelError

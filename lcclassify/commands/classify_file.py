@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from lcclassify.commands.fill import fill_folder, fill_result
+from lcclassify.commands.fill import fill_folder, fill_result, open_crew
 from lcclassify.commands.options import (
     MODEL_ENV,
     MODEL_HELP,
     ColumnsOpt,
     Device,
     Drift,
+    EngineName,
     FeatureQuantilesOpt,
     IdOpt,
     InputsArg,
@@ -124,6 +125,24 @@ def classify_file(
             metavar="N", min=1, max=1024, help="Processes for a folder. Default: one per core."
         ),
     ] = None,
+    engine: Annotated[
+        EngineName, typer.Option(help="Who fills a folder: processes of this machine, or Dask.")
+    ] = EngineName.local,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS|FILE",
+            help="Dask's scheduler. Default: a cluster of --workers processes on this machine.",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Only share I of N of a folder, from 0/N on, as a task of an array; "
+            "'lcclassify finish' ends it.",
+        ),
+    ] = None,
     shards: Annotated[
         Shards | None,
         typer.Option(
@@ -165,6 +184,10 @@ def classify_file(
         )
     if (scribe_ids or sid is not None) and output_schema != "scribe-per-class":
         raise typer.BadParameter("--scribe-ids and --sid are for --output-schema scribe-per-class")
+    if scheduler and engine is not EngineName.dask:
+        raise typer.BadParameter("--scheduler is for --engine dask")
+    if shard and (engine is not EngineName.local or as_json):
+        raise typer.BadParameter("--shard is without --engine dask and --json")
     if as_json and to == "-":
         raise typer.BadParameter("--json and --to - both want standard output: choose one")
     from lcclassify.guess import guess_model
@@ -188,8 +211,13 @@ def classify_file(
     if to is None:
         to = f"{stem(inputs[0])}.{bundle.name}.{'avro' if output_schema else 'parquet'}"
     is_folder = to.endswith("/") or (os.path.isdir(to) and Path(to).suffix not in SINKS)
-    if shards and not is_folder:
-        raise typer.BadParameter(f"--shards is for a folder: end its name with /, not as {to}")
+    for option, is_given in (
+        ("--shards", shards),
+        ("--shard", shard),
+        ("--engine dask", engine is EngineName.dask),
+    ):
+        if is_given and not is_folder:
+            raise typer.BadParameter(f"{option} is for a folder: end its name with /, not as {to}")
     if output_schema and not is_folder and not takes_records(to):
         choice = ", ".join(["a folder", *NESTED])
         raise typer.BadParameter(f"--output-schema writes to one of {choice}, not to {to}")
@@ -229,6 +257,7 @@ def classify_file(
     )
     if is_folder:
         suffix = shards or (Shards.avro if output_schema else Shards.parquet)
-        fill_folder(task, table, Path(to), f".{suffix}", reporter, workers=workers, threads=threads)
+        crew = open_crew(engine, scheduler, shard, workers=workers, threads=threads)
+        fill_folder(task, table, Path(to), f".{suffix}", reporter, crew)
     else:
         fill_result(task, table, to, reporter, force=force, threads=threads)

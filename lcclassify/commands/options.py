@@ -60,6 +60,13 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class EngineName(StrEnum):
+    """Who fills a folder of results."""
+
+    local = "local"
+    dask = "dask"
+
+
 class Shards(StrEnum):
     """Kinds of files in a folder of results."""
 

@@ -1,27 +1,34 @@
-"""Predictors that a process keeps: a model is verified and mapped into memory once."""
+"""Models that a process keeps: each is verified and mapped into memory once."""
 
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-from lcclassify.bundle import open_bundle
+from lcclassify.bundle import ModelBundle, open_bundle
 from lcclassify.errors import ModelError
 from lcclassify.predictors import Predictor, load_predictor
 
 _alone = Lock()  # of two threads that ask at once, one loads
 
 
+@lru_cache(maxsize=2)
+def kept_bundle(path: str, digest: str) -> ModelBundle:
+    """The bundle at a path, of this digest. ModelError if it is not there, or another by now."""
+    bundle = open_bundle(Path(path))
+    if bundle.digest != digest:
+        raise ModelError(f"{path} is another model now: its digest is {bundle.digest}")
+    return bundle
+
+
 def kept_predictor(
     path: str, digest: str, *, min_coverage: float = 1.0, threads: int = 1, device: str = "auto"
 ) -> Predictor:
-    """The predictor of the bundle at a path, of this digest. ModelError if it is another by now."""
+    """The predictor of the bundle at a path, of this digest. ModelError as for ``kept_bundle``."""
     with _alone:
         return _load(path, digest, min_coverage, threads, device)
 
 
 @lru_cache(maxsize=2)
 def _load(path: str, digest: str, min_coverage: float, threads: int, device: str) -> Predictor:
-    bundle = open_bundle(Path(path))
-    if bundle.digest != digest:
-        raise ModelError(f"{path} is another model now: its digest is {bundle.digest}")
+    bundle = kept_bundle(path, digest)
     return load_predictor(bundle, min_coverage=min_coverage, threads=threads, device=device)

@@ -158,24 +158,12 @@ class TablePart:
             yield self._columns.batch(batch, id_name, columns, exact)
 
 
-def row_groups(place: Place, n_rows: int) -> list[tuple[int, ...]]:
-    """The row groups of a Parquet file, put together to some number of rows or, alone, more.
-
-    None at all for a file of another kind, which cannot be divided.
-    """
+def row_group_sizes(place: Place) -> tuple[int, ...]:
+    """The number of rows of each row group of a Parquet file; none for a file of another kind."""
     if place.suffix not in SUFFIXES:
-        return []
+        return ()
     with place.open_file() as opened, pq.ParquetFile(opened) as file:
-        sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
-    groups: list[list[int]] = [[]]
-    n_together = 0
-    for number, size in enumerate(sizes):
-        if groups[-1] and n_together + size > n_rows:
-            groups.append([])
-            n_together = 0
-        groups[-1].append(number)
-        n_together += size
-    return [tuple(group) for group in groups]
+        return tuple(file.metadata.row_group(n).num_rows for n in range(file.num_row_groups))
 
 
 def no_features(struct: pa.Array, problems: dict[int, Problem]) -> None:

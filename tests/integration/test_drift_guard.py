@@ -26,6 +26,9 @@ def run(*argv):
     return stop.value.code
 
 
+pytestmark = pytest.mark.usefixtures("small_shards")
+
+
 @pytest.fixture(autouse=True)
 def work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -78,7 +81,7 @@ def test_missing_colours_end_the_run(ztf, to, work, capsys):
     assert run(*ztf, "--to", to, "--on-drift", "fail", "-q") == 7
     assert "W1-W2 is missing in every object; " in capsys.readouterr().err
     assert not (work / "out.parquet").exists()
-    assert not (work / "out" / "manifest.json").exists()
+    assert not (work / "out" / "_manifest.json").exists()
 
 
 @pytest.mark.parametrize("to", TO)
@@ -102,8 +105,7 @@ def test_what_was_refused_can_be_accepted_without_doing_it_again(own, work, caps
     assert "going on: 2 of 2 files are there" in capsys.readouterr().err
     left = sorted(path.name for path in (work / "out").iterdir())
     assert left == [
-        *("job.json", "manifest.json"),
-        *("part-00000.json", "part-00000.parquet", "part-00001.json", "part-00001.parquet"),
+        *("_lcclassify", "_manifest.json", "part-00000.parquet", "part-00001.parquet"),
     ]
     assert all(path.stat().st_mtime_ns == times[path] for path in (work / "out").glob("part-*"))
 

@@ -4,7 +4,6 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,11 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
+from shards import SMALL_SHARDS, content, workers_of
 
 from lcclassify.cli import main
+from lcclassify.jobs.job import BOOKS
 from lcclassify.resolve import resolve_model
 
-COMMAND = [sys.executable, "-m", "lcclassify", "classify-file"]
+pytestmark = pytest.mark.usefixtures("small_shards")
+COMMAND = [*SMALL_SHARDS, "classify-file"]
 SIZES = (2000, 40_000, 2000)
 LIMIT = 1 << 18  # bytes; more than the small results, less than the large one
 
@@ -55,10 +57,6 @@ def go_on(night, folder):
     return stop.value.code
 
 
-def content(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_disk_without_room(night, whole, tmp_path, workers):
     def limit():
@@ -70,8 +68,8 @@ def test_a_disk_without_room(night, whole, tmp_path, workers):
     message = f"lcclassify: cannot write {out}/part-00001.parquet: File too large"
     assert failed.stderr.splitlines()[-1] == message
     assert "files are done; the same command goes on" in failed.stderr
-    assert "part-00000.json" in content(out)
-    assert not [name for name in content(out) if name.startswith(".")]
+    assert "_lcclassify/00000.json" in content(out)
+    assert not [name for name in content(out) if "/." in f"/{name}"]
     assert go_on(night, out) == 0
     assert content(out) == whole
 
@@ -88,16 +86,14 @@ def test_a_damaged_file_among_others(night, whole, tmp_path):
         path.write_bytes(sound)
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert failed.returncode == 3
-    assert failed.stderr.splitlines()[-1].startswith(f"lcclassify: {path} is damaged: ")
-    assert "part-00000.json" in content(out)
-    assert "manifest.json" not in content(out)
+    last = failed.stderr.splitlines()[-1]
+    told = f"lcclassify: 1 of 3 shards failed, the others are done: {path} is damaged: "
+    assert last.startswith(told)
+    assert "2 of 3 files are done; the same command goes on" in failed.stderr
+    assert {"_lcclassify/00000.json", "_lcclassify/00002.json"} <= content(out).keys()
+    assert "_manifest.json" not in content(out)
     assert go_on(night, out) == 0
     assert content(out) == whole
-
-
-def workers_of(process):
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def await_work(process, out):
@@ -155,31 +151,44 @@ def test_no_worker_outlives_a_run_that_was_killed(night, whole, tmp_path):
 def test_a_damaged_manifest_is_told(night, tmp_path, capsys):
     out = tmp_path / "out"
     assert go_on(night, out) == 0
-    (out / "manifest.json").write_text("[]")
+    (out / "_manifest.json").write_text("[]")
     assert go_on(night, out) == 5
     error = capsys.readouterr().err
-    assert error.startswith(f"lcclassify: {out}/manifest.json is damaged: ")
+    assert error.startswith(f"lcclassify: {out}/_manifest.json is damaged: ")
     assert error.endswith("; remove the folder\n")
 
 
-def test_damaged_counts_are_told(night, whole, tmp_path, capsys):
-    out = tmp_path / "out"
-    out.mkdir()
+def copy(whole, out):
+    """A folder of results with these files."""
+    (out / BOOKS).mkdir(parents=True)
     for name, data in whole.items():
         (out / name).write_bytes(data)
-    (out / "part-00001.json").write_text("{")
-    assert go_on(night, out) == 5
-    error = capsys.readouterr().err
-    assert error.startswith(f"lcclassify: {out}/part-00001.json is damaged: ")
+
+
+@pytest.mark.parametrize("damaged", ["_lcclassify/00001.json", "part-00001.parquet"])
+def test_a_part_that_is_not_what_was_written_is_made_again(night, whole, tmp_path, damaged):
+    out = tmp_path / "out"
+    copy(whole, out)
+    (out / "_manifest.json").unlink()
+    for number in range(3):  # as they are until all parts are there
+        (out / BOOKS / f"{number:05d}.ids").touch()
+    (out / damaged).write_bytes(whole[damaged][:-1] + b"{")
+    before = {path: path.stat().st_ino for path in out.glob("part-*")}
+    assert go_on(night, out) == 0
+    assert {name: data for name, data in content(out).items() if name != "_manifest.json"} == {
+        name: data for name, data in whole.items() if name != "_manifest.json"
+    }
+    after = {path: path.stat().st_ino for path in out.glob("part-*")}
+    assert [path.name for path in before if before[path] != after[path]] == ["part-00001.parquet"]
 
 
 def test_two_runs_on_one_folder_do_not_disturb_each_other(night, whole, tmp_path, capsys):
     out = tmp_path / "out"
     assert go_on(night, out) == 0
-    (out / "manifest.json").unlink()
-    for counts in out.glob("part-*.json"):
-        counts.unlink()
-    with FileLock(out / ".lock"):  # as the other run holds it
+    (out / "_manifest.json").unlink()
+    for record in (out / BOOKS).glob("0*.json"):
+        record.unlink()
+    with FileLock(out / BOOKS / "lock"):  # as the other run holds it
         assert go_on(night, out) == 5
         err = capsys.readouterr().err
         assert f"another run is working on {out}; wait until it has ended" in err

@@ -1,0 +1,54 @@
+"""The end of a job: all parts counted together, and the manifest."""
+
+import json
+from pathlib import Path
+
+from lcclassify.errors import OutputError, WorkerError, os_reason
+from lcclassify.jobs.job import MANIFEST, Job, is_finished
+from lcclassify.jobs.parts import missing_parts, read_ids, read_record, remove_ids, remove_strays
+from lcclassify.sinks.folders import write_whole
+from lcclassify.summary import Summary, count_repeated
+
+
+def require_all(job: Job, folder: Path) -> None:
+    """WorkerError, with the shards, if parts are missing or not what was written down."""
+    missing = missing_parts(job, folder, range(len(job.shards)))
+    if missing:
+        some = "; ".join(f"{job.shards[n].file} (shard {n}: {job.shards[n]})" for n in missing[:3])
+        more = f"; and {len(missing) - 3} more" if missing[3:] else ""
+        raise WorkerError(
+            f"{len(missing)} of {len(job.shards)} parts are not in {folder}: {some}{more}; the "
+            "command that made the others makes them"
+        )
+
+
+def summarize(job: Job, folder: Path) -> Summary:
+    """The counts of all parts together. OutputError for a record that is damaged."""
+    numbers = range(len(job.shards))
+    if is_finished(folder):
+        n_repeated = _told_repeated(folder / MANIFEST)
+    else:
+        n_repeated = count_repeated([read_ids(folder, number) for number in numbers])
+    return Summary.of((read_record(folder, number) for number in numbers), n_repeated)
+
+
+def finish(job: Job, folder: Path, summary: Summary) -> None:
+    """Say in the folder that all of a job is there. OutputError"""
+    records = (read_record(folder, number) for number in range(len(job.shards)))
+    shards = [{key: each[key] for key in ("file", "sha256", "objects")} for each in records]
+    manifest = {"job": job.plain} | summary.as_dict() | {"shards": shards}
+    try:
+        write_whole(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {os_reason(error)}") from None
+    remove_ids(folder)
+    remove_strays(job, folder)
+
+
+def _told_repeated(manifest: Path) -> int:
+    try:
+        return int(json.loads(manifest.read_text("utf-8"))["repeated_ids"])
+    except OSError as error:
+        raise OutputError(f"cannot read {manifest}: {os_reason(error)}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(f"{manifest} is damaged: {error!r}; remove the folder") from None

@@ -1,0 +1,89 @@
+"""How an input is divided into shards: by itself alone, never by who works on it."""
+
+import os
+from collections.abc import Iterator
+from itertools import pairwise
+
+from lcclassify.errors import InputError
+from lcclassify.jobs.job import Job, Shard, packages
+from lcclassify.sources.file import FileSet
+from lcclassify.sources.parquet import row_group_sizes
+from lcclassify.sources.places import Place
+from lcclassify.table import Table, stamps
+from lcclassify.task import Task
+
+# What takes how long, in seconds on one core of 2024. They need not be exact: what takes less than
+# SHARD_S is put together, so that planning, starting and recording a shard cost little beside it.
+SHARD_S = 5.0
+FILE_S = 0.003  # to open a file
+ROW_S = 8e-6  # to answer a row of features
+LIGHT_CURVE_S = 1.2e-3
+BYTE_S = 2e-8  # of a file that is no Parquet: to read and to answer
+Piece = tuple[tuple[str, ...], tuple[int, int] | None]
+
+
+def plan_job(task: Task, table: Table, suffix: str) -> Job:
+    """The job of a task on a table. InputError for files that are not on this machine."""
+    files = table.files
+    for place in files.places:
+        if not place.is_here:
+            raise InputError(f"{place}: results go into a folder from local files only")
+    has_light_curves = task.light_curves is not None
+    if files.is_long or table.has_observation_rows(has_light_curves):  # rows of one object anywhere
+        pieces: list[Piece] = [(tuple(place.path for place in files.places), None)]
+    else:
+        pieces = list(_pieces(files, LIGHT_CURVE_S if has_light_curves else ROW_S))
+    return Job(
+        task=task.absolute(),
+        inputs=stamps([os.path.abspath(place.path) for place in files.places]),
+        suffix=suffix,
+        shards=tuple(
+            Shard(f"part-{n:05d}{suffix}", tuple(map(os.path.abspath, paths)), groups)
+            for n, (paths, groups) in enumerate(pieces)
+        ),
+        packages=packages(torch=has_light_curves),
+    )
+
+
+def _pieces(files: FileSet, row_s: float) -> Iterator[Piece]:
+    """Large Parquet files by row groups; what is small, and all else, put together."""
+    small: list[Place] = []
+    time_s = 0.0
+    for place in files.places:
+        cost_s, sizes = _cost(place, row_s)
+        if (small and place.suffix != small[-1].suffix) or (cost_s >= SHARD_S and sizes):
+            yield from _whole(small)
+            small, time_s = [], 0.0
+        if cost_s >= SHARD_S and sizes:
+            bounds = _bounds(sizes, row_s)
+            yield from (((place.path,), group) for group in pairwise(bounds))
+            continue
+        small.append(place)
+        time_s += cost_s
+        if time_s >= SHARD_S:
+            yield from _whole(small)
+            small, time_s = [], 0.0
+    yield from _whole(small)
+
+
+def _whole(places: list[Place]) -> Iterator[Piece]:
+    if places:
+        yield tuple(place.path for place in places), None
+
+
+def _cost(place: Place, row_s: float) -> tuple[float, tuple[int, ...]]:
+    """The time that a file takes, s; the number of rows of its row groups, if it has any."""
+    sizes = row_group_sizes(place)
+    work = sum(sizes) * row_s if sizes else os.stat(place.path).st_size * BYTE_S
+    return FILE_S + work, sizes
+
+
+def _bounds(sizes: tuple[int, ...], row_s: float) -> list[int]:
+    """The row groups at which shards begin, and the end. A row group is never divided."""
+    bounds, time_s = [0], 0.0
+    for number, size in enumerate(sizes, 1):
+        time_s += size * row_s
+        if time_s >= SHARD_S:
+            bounds.append(number)
+            time_s = 0.0
+    return bounds if bounds[-1] == len(sizes) else [*bounds, len(sizes)]
