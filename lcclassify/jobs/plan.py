@@ -55,8 +55,8 @@ def _pieces(files: FileSet, row_s: float) -> Iterator[Piece]:
             yield from _whole(small)
             small, time_s = [], 0.0
         if cost_s >= SHARD_S and sizes:
-            bounds = _bounds(sizes, row_s)
-            yield from (((place.path,), group) for group in pairwise(bounds))
+            groups = list(pairwise(_bounds(sizes, row_s)))
+            yield from (((place.path,), g if groups[1:] else None) for g in groups)
             continue
         small.append(place)
         time_s += cost_s
