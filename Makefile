@@ -2,8 +2,9 @@
 PYTHON ?= python3
 DEMO = .venv
 DEV = .venv-dev
+LSDB = .venv-lsdb
 
-.PHONY: demo test test-long format benchmark requirements clean
+.PHONY: demo test test-long test-lsdb format benchmark requirements clean
 
 demo: $(DEMO)/installed  ## classify real objects with the embedded model and compare with the truth
 	$(DEMO)/bin/lcclassify classify-file examples/plasticc_features.parquet --to plasticc_classes.csv --force
@@ -17,6 +18,9 @@ test: $(DEV)/installed  ## lint, types, all tests but the long ones
 
 test-long: $(DEV)/installed  ## the tests that take minutes
 	$(DEV)/bin/python -m pytest -m long
+
+test-lsdb: $(LSDB)/installed  ## catalogues and the adapter, with LSDB itself; some 2 GB
+	$(LSDB)/bin/python -m pytest -W default --confcutdir tests/environments tests/environments/lsdb
 
 benchmark: $(DEV)/installed  ## ratios against scikit-learn, the padded network and a plain step
 	$(DEV)/bin/python benchmarks/forest.py
@@ -41,5 +45,10 @@ $(DEV)/installed: pyproject.toml constraints.txt
 	$(DEV)/bin/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $@
 
+$(LSDB)/installed: pyproject.toml constraints.txt tests/environments/lsdb.txt
+	test -x $(LSDB)/bin/python || $(PYTHON) -m venv $(LSDB)
+	$(LSDB)/bin/python -m pip install --quiet -c constraints.txt -r tests/environments/lsdb.txt -e ".[torch]"
+	touch $@
+
 clean:
-	rm -rf $(DEMO) $(DEV) build dist *.egg-info
+	rm -rf $(DEMO) $(DEV) $(LSDB) build dist *.egg-info

@@ -4,13 +4,13 @@ from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
+from lcclassify.adapters.core import classify_files
 from lcclassify.errors import InputError
-from lcclassify.features import match_features
 from lcclassify.guess import guess_model
 from lcclassify.predictors import load_predictor
 from lcclassify.schemas.flat import flat_schema
 from lcclassify.sources.curve_forms import LightCurveOptions
-from lcclassify.sources.file import FileSource, in_memory
+from lcclassify.sources.file import in_memory
 
 Table = TypeVar("Table")  # a pyarrow.Table or a pandas.DataFrame
 
@@ -33,23 +33,18 @@ def classify_table(
     curves are rows of observations, or lists in rows of objects; each object has one answer.
     InputError if the table lacks an id, or what the model needs.
     """
-    columns = table if isinstance(table, pa.Table) else _from_pandas(table)
+    columns = table if isinstance(table, pa.Table) else from_pandas(table)
     files = in_memory(columns, id_name)
     names = list(files.columns)
     chosen = model or guess_model(names, has_light_curves=files.light_curves is not None)
     predictor = load_predictor(chosen, min_coverage=min_coverage)
-    used = match_features(predictor.bundle.features, names).used
-    options = LightCurveOptions(zero_point, magnitudes)
-    options.require_use(predictor.bundle.needs_light_curves, predictor.bundle.label)
-    source = FileSource(
-        files, used, light_curves=options if predictor.bundle.needs_light_curves else None
-    )
     schema = flat_schema(tidy=tidy, top=top, hierarchy=hierarchy)
-    result = pa.concat_tables([schema(predictor.predict(batch)) for batch in source])
+    result = classify_files(files, predictor, schema, LightCurveOptions(zero_point, magnitudes))
     return cast(Table, result if isinstance(table, pa.Table) else result.to_pandas())
 
 
-def _from_pandas(frame: Any) -> pa.Table:
+def from_pandas(frame: Any) -> pa.Table:
+    """The columns of a pandas frame; its index is one if it has a name. InputError"""
     if not hasattr(frame, "columns") or not hasattr(frame, "reset_index"):
         raise InputError(f"expected a pyarrow table or a pandas frame, not {type(frame).__name__}")
     try:
