@@ -35,6 +35,7 @@ class Output:
     tidy: bool = False  # these three: of a flat table
     top: int | None = None
     hierarchy: bool = False
+    kept: tuple[str, ...] = ()  # columns of the input that a flat table has as well
     classifier_name: str | None = None  # these: of a published schema
     classifier_version: str | None = None
     broker_name: str = "ALeRCE"
@@ -45,7 +46,9 @@ class Output:
     def open(self, bundle: ModelBundle) -> OutputSchema:
         """The schema. InputError if the model or the options do not fit it."""
         if self.schema is None:
-            return flat_schema(tidy=self.tidy, top=self.top, hierarchy=self.hierarchy)
+            return flat_schema(
+                tidy=self.tidy, top=self.top, hierarchy=self.hierarchy, kept=self.kept
+            )
         options = OutputOptions(
             bundle=bundle,
             classifier_name=self.classifier_name,
@@ -86,7 +89,7 @@ class Task:
         curves = values["light_curves"]
         options = {
             "light_curves": None if curves is None else LightCurveOptions(**curves),
-            "output": Output(**values["output"]),
+            "output": Output(**{**values["output"], "kept": tuple(values["output"]["kept"])}),
         }
         return cls(**{**values, **tuples, **options})
 
@@ -186,7 +189,7 @@ def open_task(task: Task, files: FileSet, *, threads: int = 1) -> OpenTask:
         device=task.device,
     )
     source: Source = FileSource(
-        files, task.columns, task.batch_size, task.context, task.light_curves
+        files, task.columns, task.batch_size, task.context, task.light_curves, task.output.kept
     )
     for join in task.joins:
         source = JoinedSource(source, join.open())

@@ -72,6 +72,7 @@ class Shards(StrEnum):
 
     parquet = "parquet"
     avro = "avro"
+    hats = "hats"
 
 
 MODEL_ENV = "MODEL_PATH"

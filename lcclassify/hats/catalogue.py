@@ -5,7 +5,7 @@ some of them again.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -60,6 +60,19 @@ class Catalogue:
     def position_columns(self) -> tuple[str, ...]:
         """What tells where an object is: a catalogue of the same objects has these as well."""
         return tuple(name for name in (self.ra, self.dec, self.healpix) if name)
+
+    def require_positions(self, columns: Collection[str]) -> None:
+        """InputError if the table, which has these columns, does not say where its objects are."""
+        if not self.ra or not self.dec:
+            raise InputError(
+                f"HATS catalogue {self.name} does not say hats_col_ra and hats_col_dec, so that no "
+                "catalogue can be made of the results; --shards parquet makes plain files"
+            )
+        if missing := [name for name in self.position_columns if name not in columns]:
+            raise InputError(
+                f"HATS catalogue {self.name} has no column {missing[0]!r}, which its properties "
+                "name; --shards parquet makes plain files"
+            )
 
 
 def read_catalogue(filesystem: fs.FileSystem, folder: str, name: str) -> Catalogue | None:

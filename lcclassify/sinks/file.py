@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, Protocol, Self
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from lcclassify.errors import OutputError, os_reason
 from lcclassify.sinks.records import records
 
 ROW_GROUP = 1 << 16  # rows
+_alone = Lock()
 
 
 class Format(Protocol):
@@ -84,9 +86,7 @@ class FileSink:
             self._format.close()
         self._file.flush()
         os.fsync(self._file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        self._partial.chmod(0o666 & ~umask)  # mkstemp's 0o600 would make the result private
+        self._partial.chmod(0o666 & ~_umask())  # mkstemp's 0o600 would make the result private
         if self.force:
             self._partial.replace(self.path)
         else:
@@ -105,6 +105,14 @@ class FileSink:
 
     def _error(self, error: OSError) -> OutputError:
         return OutputError(f"cannot write {self.path}: {os_reason(error)}")
+
+
+def _umask() -> int:
+    """The mask of this process, which can only be read by setting another for a moment."""
+    with _alone:
+        mask = os.umask(0o077)
+        os.umask(mask)
+    return mask
 
 
 class ParquetFormat:

@@ -122,8 +122,9 @@ def in_memory(table: pa.Table, id_name: str | None = None) -> FileSet:
 class FileSource:
     """The rows of a set of files, as batches of some of its columns.
 
-    ``context`` names what an output schema asks for besides; of that, what is there is read. With
-    ``light_curves``, each row is an object with its light curve, wherever its observations lie.
+    ``context`` names what an output schema asks for besides; of that, what is there is read.
+    ``kept`` are further columns, which go into the context as they are. With ``light_curves``, each
+    row is an object with its light curve, wherever its observations lie.
     InputError at once if a column can hold no numbers in one of the files, or if light curves are
     not there or of an unknown unit.
     """
@@ -135,9 +136,11 @@ class FileSource:
         batch_size: int = 5000,
         context: Sequence[str] = (),
         light_curves: LightCurveOptions | None = None,
+        kept: Sequence[str] = (),
     ) -> None:
         self.files = files
         self.context = context
+        self.kept = kept
         self._keys = files.keys
         self.columns = list(dict.fromkeys(columns))
         self.batch_size = batch_size
@@ -148,8 +151,9 @@ class FileSource:
             for name in self.columns:
                 if name in part.columns:  # a shard of messages may lack what others have
                     check_readable(part.path, name, part.columns[name])
-            for name in self._exact(part):
-                check_context(part.path, name, part.columns[name])
+            for name in self.context:
+                if name in part.columns:
+                    check_context(part.path, name, part.columns[name])
 
     def __enter__(self) -> Self:
         return self
@@ -171,7 +175,7 @@ class FileSource:
                 object_id=pa.array([], id_type(first, name)),
                 id_name=name,
                 features=pa.table({column: pa.array([], pa.float64()) for column in self.columns}),
-                context=CONTEXT.empty_table().select(self._exact(first)),
+                context=pa.table({name: self._nothing(first, name) for name in self._exact(first)}),
                 light_curves=curves,
             )
             yield self._complete(none, first)
@@ -201,7 +205,12 @@ class FileSource:
         return replace(batch, context=pa.table(context), problems=problems)
 
     def _exact(self, part: Part) -> list[str]:
-        return [name for name in self.context if name in part.columns]
+        asked = dict.fromkeys([*self.context, *self.kept])
+        return [name for name in asked if name in part.columns]
+
+    def _nothing(self, part: Part, name: str) -> pa.Array:
+        kind = CONTEXT.field(name).type if name in self.context else part.columns[name]
+        return pa.array([], kind)
 
     def commit(self) -> None:
         """Files stay as they are: there is nothing to acknowledge."""
