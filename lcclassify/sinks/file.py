@@ -6,8 +6,8 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from threading import Lock
 from typing import IO, Any, Protocol, Self
 
 import pyarrow as pa
@@ -18,7 +18,6 @@ from lcclassify.errors import OutputError, os_reason
 from lcclassify.sinks.records import records
 
 ROW_GROUP = 1 << 16  # rows
-_alone = Lock()
 
 
 class Format(Protocol):
@@ -107,11 +106,11 @@ class FileSink:
         return OutputError(f"cannot write {self.path}: {os_reason(error)}")
 
 
+@cache
 def _umask() -> int:
-    """The mask of this process, which can only be read by setting another for a moment."""
-    with _alone:
-        mask = os.umask(0o077)
-        os.umask(mask)
+    """The mask of this process: once, since it is read by setting another, which threads see."""
+    mask = os.umask(0o077)
+    os.umask(mask)
     return mask
 
 
