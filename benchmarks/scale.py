@@ -3,8 +3,7 @@
 All ways fill a folder from the same files with the embedded model: one file of 640,000 rows, which
 is a shard, linked under 12 names. A way's time is that of its whole command less that of the same
 command on one row, so that starting and loading count apart. Ways that need an environment of their
-own are measured
-where its Python is named: --spark, --lsdb, --ray.
+own are measured where its Python is named: --spark, --lsdb, --ray.
 """
 
 import argparse

@@ -4,12 +4,9 @@ from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
-from lcclassify.adapters.core import classify_files
+from lcclassify.adapters.core import TableScorer
 from lcclassify.errors import InputError
 from lcclassify.guess import guess_model
-from lcclassify.predictors import load_predictor
-from lcclassify.schemas.flat import flat_schema
-from lcclassify.sources.curve_forms import LightCurveOptions
 from lcclassify.sources.file import in_memory
 
 Table = TypeVar("Table")  # a pyarrow.Table or a pandas.DataFrame
@@ -35,11 +32,20 @@ def classify_table(
     """
     columns = table if isinstance(table, pa.Table) else from_pandas(table)
     files = in_memory(columns, id_name)
-    names = list(files.columns)
-    chosen = model or guess_model(names, has_light_curves=files.light_curves is not None)
-    predictor = load_predictor(chosen, min_coverage=min_coverage)
-    schema = flat_schema(tidy=tidy, top=top, hierarchy=hierarchy)
-    result = classify_files(files, predictor, schema, LightCurveOptions(zero_point, magnitudes))
+    bundle = model or guess_model(
+        list(files.columns), has_light_curves=files.light_curves is not None
+    )
+    scorer = TableScorer.of(
+        bundle,
+        id_name=id_name,
+        tidy=tidy,
+        top=top,
+        hierarchy=hierarchy,
+        min_coverage=min_coverage,
+        zero_point=zero_point,
+        magnitudes=magnitudes,
+    )
+    result = scorer.classify(files)
     return cast(Table, result if isinstance(table, pa.Table) else result.to_pandas())
 
 
@@ -54,11 +60,11 @@ def from_pandas(frame: Any) -> pa.Table:
         raise InputError(f"the frame's index cannot become a column: {error}") from None
     if not frame.columns.is_unique:
         raise InputError("the frame has two columns of one name")
-    return pa.table({str(name): _column(frame[name]) for name in frame.columns})
+    return pa.table({str(name): series_column(frame[name]) for name in frame.columns})
 
 
-def _column(series: Any) -> pa.Array:
-    """A column of a frame; one of mixed values as text, of which each is read for itself."""
+def series_column(series: Any) -> pa.Array:
+    """A series of pandas; one of mixed values as text, of which each is read for itself."""
     try:
         return pa.Array.from_pandas(series)
     except (pa.ArrowException, TypeError, ValueError):

@@ -1,1 +1,1 @@
-"""Adapters: the models inside other people's engines, each a few lines over the core."""
+"""Adapters: the classifier inside of what others run on many machines."""

@@ -139,12 +139,18 @@ class TablePart:
         """The type of the ids."""
         return self._columns.id_type(name)
 
+    def holders(self, names: Sequence[str]) -> set[str]:
+        """The table's own columns, structs among them, in which these columns lie."""
+        places = self._columns.places
+        return {places[name][0][0] for name in names if name in places}
+
     def batches(
         self, id_name: str, columns: Sequence[str], size: int, exact: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """The rows in order, at most ``size`` at a time."""
-        paths = self._columns.paths((id_name, *columns, *exact))
-        table = self._table.select(sorted({path.partition(".")[0] for path in paths}))
+        names = (id_name, *columns, *exact)
+        self._columns.paths(names)  # each is there once
+        table = self._table.select(sorted(self.holders(names)))
         for start in range(0, self.n_rows, size):
             rows = table.slice(start, size).combine_chunks()
             arrays = [column.combine_chunks() for column in rows.columns]

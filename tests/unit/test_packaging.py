@@ -10,7 +10,7 @@ from pathlib import Path
 import lcclassify
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = {"torch", "kafka", "pandas", "sql", "astro", "train", "all", "dev"} | {
+EXTRAS = {"torch", "kafka", "pandas", "sql", "astro", "spark", "train", "all", "dev"} | {
     *("ztf", "toretto", "barney", "balto", "messi", "elasticc")
 }
 
@@ -48,6 +48,20 @@ def test_the_pinned_exports_hold_the_base_install_and_agree_with_the_constraints
         assert {key: pinned[key] for key in both} == {key: constraints[key] for key in both}
         assert "confluent-kafka" in pinned, name
     assert "torch" in pins("requirements_elasticc.txt")
+
+
+def test_the_pins_for_spark_are_the_constraints_but_for_pandas():
+    pinned, constraints = pins("tests/environments/spark.txt"), pins("constraints.txt")
+    both = pinned.keys() & constraints.keys()
+    assert {name for name in both if pinned[name] != constraints[name]} == {"pandas"}
+    assert pinned["pandas"] < "3" <= constraints["pandas"]
+    assert {"pyspark", "pyarrow", "numpy", "torch"} <= pinned.keys()
+
+
+def test_all_extras_together_need_no_two_versions_of_pandas():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    extras = project["project"]["optional-dependencies"]
+    assert not [line for line in (*extras["all"], *extras["dev"]) if "spark" in line]
 
 
 def test_the_changelog_knows_this_version():

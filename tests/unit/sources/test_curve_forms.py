@@ -25,6 +25,10 @@ def long(*names):
             ("midPointTai", "filterName", "psFlux", None, None),
         ),
         (("midpointMjdTai", "band", "psfFlux"), ("midpointMjdTai", "band", "psfFlux", None, 31.4)),
+        (
+            ("cmidpointMjdTai", "cband", "cpsfFlux", "cpsfFluxErr"),
+            ("cmidpointMjdTai", "cband", "cpsfFlux", "cpsfFluxErr", 31.4),
+        ),
         (("mjd", "fid", "flux", "mag"), ("mjd", "fid", "flux", None, None)),
         (("mjd", "passband", "flux", "FLUXCAL"), ("mjd", "passband", "flux", None, None)),
     ],
@@ -140,9 +144,9 @@ def test_magnitudes_become_fluxes_in_nanojansky_unless_told_otherwise():
             long("mjd", "band"),
             {},
             "a.csv: no light curves: expected columns of time, band and flux (mjd, MJD, "
-            "midPointTai, midpointMjdTai, band, BAND, fid, filterName, passband, flux, FLUXCAL, "
-            "psfFlux, psFlux, mag, magnitude, magpsf), a row per observation or a list per object; "
-            "--columns says which column is what",
+            "midPointTai, midpointMjdTai, cmidpointMjdTai, band, BAND, fid, filterName, passband, "
+            "cband, flux, FLUXCAL, psfFlux, cpsfFlux, psFlux, mag, magnitude, magpsf), a row per "
+            "observation or a list per object; --columns says which column is what",
         ),
     ],
 )
