@@ -27,7 +27,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def frame():
-    """201 objects with features, places and light curves."""
+    """201 objects with features and places; 26 of them have light curves."""
     features = pd.read_parquet(EXAMPLES / "plasticc_features.parquet")
     places = np.random.default_rng(1)
     features["ra"] = places.uniform(0, 40, len(features))

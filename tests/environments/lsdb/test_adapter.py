@@ -1,17 +1,19 @@
 """Models inside LSDB give what classify-file gives."""
 
 import pickle
-from pathlib import Path
+import shutil
 
 import lsdb
+import nested_pandas
+import pyarrow.parquet as pq
 import pytest
 from dask.distributed import Client
 
 from lcclassify.adapters.lsdb import PartitionClassifier
 from lcclassify.errors import InputError
 from lcclassify.predictors import kept
+from lcclassify.sources.places import find_catalogue
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
 EXTRA = ["ra", "dec", "_healpix_29"]
 
 
@@ -43,10 +45,15 @@ def test_answers_are_those_of_classify_file_bit_for_bit(
     assert in_order(answers.to_pyarrow()) == in_order(expected)
 
 
-def test_answers_about_nested_light_curves_are_those_about_rows(catalogue, curve_model, classify):
+def test_answers_about_nested_light_curves_are_those_about_lists_bit_for_bit(
+    catalogue, collection, curve_model, classify, tmp_path
+):
     answers = catalogue.map_partitions(PartitionClassifier(str(curve_model))).compute()
-    expected = classify(EXAMPLES / "plasticc_light_curves.parquet", "-m", curve_model)
-    assert expected["status"].to_pylist() == ["ok"] * 201
+    shutil.copytree(collection, tmp_path / "lists")
+    for path in find_catalogue(str(tmp_path / "lists")).paths:
+        pq.write_table(nested_pandas.read_parquet(path).to_pyarrow(list_struct=True), path)
+    expected = classify(tmp_path / "lists", "-m", curve_model)
+    assert answers["status"].value_counts().to_dict() == {"too_few_observations": 175, "ok": 26}
     assert in_order(answers.to_pyarrow()) == in_order(expected)
 
 
@@ -91,7 +98,7 @@ def test_what_travels_is_a_path_and_a_digest():
 
 
 def test_a_worker_loads_the_model_once(catalogue):
-    with Client(n_workers=1, threads_per_worker=2, dashboard_address=None) as client:
+    with Client(n_workers=1, threads_per_worker=2, dashboard_address=":0") as client:
         answers = catalogue.map_partitions(PartitionClassifier("plasticc")).compute()
         [loaded] = client.run(n_loaded).values()
     assert (len(answers), catalogue.npartitions, loaded) == (201, 8, 1)
