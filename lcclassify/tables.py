@@ -1,5 +1,6 @@
 """classify_table: tables in, tables out, for notebooks and scripts."""
 
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from lcclassify.predictors import load_predictor
 from lcclassify.schemas.flat import flat_schema
 from lcclassify.sources.curve_forms import LightCurveOptions
 from lcclassify.sources.file import FileSource, in_memory
+from lcclassify.sources.names import Names, check_names, read_names
 
 Table = TypeVar("Table")  # a pyarrow.Table or a pandas.DataFrame
 
@@ -20,6 +22,7 @@ def classify_table(
     model: str | None = None,
     *,
     id_name: str | None = None,
+    columns: str | Path | None = None,
     tidy: bool = False,
     top: int | None = None,
     hierarchy: bool = False,
@@ -33,12 +36,14 @@ def classify_table(
     curves are rows of observations, or lists in rows of objects; each object has one answer.
     InputError if the table lacks an id, or what the model needs.
     """
-    columns = table if isinstance(table, pa.Table) else _from_pandas(table)
-    files = in_memory(columns, id_name)
-    names = list(files.columns)
-    chosen = model or guess_model(names, has_light_curves=files.light_curves is not None)
+    names = Names() if columns is None else read_names(Path(columns))
+    files = in_memory(table if isinstance(table, pa.Table) else _from_pandas(table), id_name, names)
+    if columns is not None:
+        check_names(Path(columns), names.columns, files.renamed)
+    there = list(files.columns)
+    chosen = model or guess_model(there, has_light_curves=files.light_curves is not None)
     predictor = load_predictor(chosen, min_coverage=min_coverage)
-    used = match_features(predictor.bundle.features, names).used
+    used = match_features(predictor.bundle.features, there).used
     options = LightCurveOptions(zero_point, magnitudes)
     options.require_use(predictor.bundle.needs_light_curves, predictor.bundle.label)
     source = FileSource(
