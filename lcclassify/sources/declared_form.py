@@ -103,8 +103,9 @@ def read_form(path: object, table: Any) -> DeclaredForm:
     flux = "magnitude" if "magnitude" in table else "flux"
     other = "flux" if flux == "magnitude" else "magnitude"
     missing = [key for key in ("mjd", "band", flux) if key not in table]
-    if missing or other in table or f"{other}_err" in table:
-        found = f"not without {some_of(missing)}" if missing else f"not {other} beside {flux}"
+    beside = [key for key in (other, f"{other}_err") if key in table]
+    if missing or beside:
+        found = f"not without {some_of(missing)}" if missing else f"not {beside[0]} beside {flux}"
         raise InputError(
             f"{path}: [{TABLE}] takes mjd, band, and flux (flux_err) or magnitude (magnitude_err), "
             f"{found}"
@@ -118,7 +119,8 @@ def read_form(path: object, table: Any) -> DeclaredForm:
             raise _wrong(path, f"bands.{code}", band, f"one of {', '.join(BANDS)} in quotes")
     for flag, bits in reject.items():
         if not isinstance(bits, int) or isinstance(bits, bool) or not 0 < bits <= MAX_BITS:
-            raise _wrong(path, f"reject.{flag}", bits, "the bits that leave an observation out: 1")
+            wanted = "the bits that leave an observation out, as a number of at least 1"
+            raise _wrong(path, f"reject.{flag}", bits, wanted)
     return DeclaredForm(
         mjd=table["mjd"],
         band=table["band"],

@@ -1,6 +1,7 @@
 """FileSource: features in Parquet, CSV, JSON Lines or Avro files, in their order."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Self
@@ -20,12 +21,13 @@ from lcclassify.sources.jsonl import JsonLinesPart
 from lcclassify.sources.long import LongPart, is_long
 from lcclassify.sources.messages import CONTEXT
 from lcclassify.sources.names import Names, rename
-from lcclassify.sources.parquet import ParquetPart, TablePart
+from lcclassify.sources.parquet import SUFFIXES, ParquetPart, TablePart
 from lcclassify.sources.part import Part, distinct, id_type, read_part
 from lcclassify.sources.places import Place, find_places
 
 ID_NAMES = ("oid", "aid", "objectId", "object_id", "diaObjectId", "SNID", "id")
 NO_NAMES = Names()
+OPENED = 8  # Parquet files that are looked at side by side
 
 FORMATS: dict[str, Callable[[Place], Part]] = {
     ".parquet": ParquetPart,
@@ -218,6 +220,9 @@ def _open(places: Sequence[Place]) -> Iterator[Part]:
     for (suffix, _), run in groupby(places, key=lambda place: (place.suffix, place.keys)):
         if suffix == ".avro":
             yield AvroPart(*run)
+        elif suffix in SUFFIXES:  # thousands of footers, or some far away
+            with ThreadPoolExecutor(OPENED) as pool:
+                yield from pool.map(ParquetPart, run)
         else:
             yield from map(FORMATS[suffix], run)
 
