@@ -23,6 +23,7 @@ from lcclassify.sources import Source
 from lcclassify.sources.curve_forms import LightCurveOptions, settle
 from lcclassify.sources.file import FileSet, FileSource
 from lcclassify.sources.join import JoinedSource
+from lcclassify.sources.names import Names
 from lcclassify.summary import Summary
 from lcclassify.table import Join, Table
 
@@ -66,7 +67,7 @@ class Task:
     """All that is asked of the objects of some files."""
 
     id_name: str
-    names: Mapping[str, str]  # what to call columns: name -> column in the files
+    names: Names  # what to call columns, and where light curves lie
     columns: tuple[str, ...]  # what is read of each file
     context: tuple[str, ...]  # what the output schema asks for besides
     joins: tuple[Join, ...]
@@ -88,6 +89,7 @@ class Task:
         }
         curves = values["light_curves"]
         options = {
+            "names": Names.of(values["names"]),
             "light_curves": None if curves is None else LightCurveOptions(**curves),
             "output": Output(**{**values["output"], "kept": tuple(values["output"]["kept"])}),
         }
@@ -128,7 +130,7 @@ def plan_task(
         context = (*schema.requires, *schema.context)
     task = Task(
         id_name=table.files.id_name,
-        names=table.names,
+        names=table.files.names,
         columns=tuple(dict.fromkeys(name for name in wanted if name in own)),
         context=context,
         joins=table.joins(list(dict.fromkeys(wanted))),

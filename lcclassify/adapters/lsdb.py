@@ -13,7 +13,6 @@ from typing import Any, Self, Unpack
 
 from lcclassify.adapters.core import Options, TableScorer
 from lcclassify.errors import InputError
-from lcclassify.sources.file import in_memory
 from lcclassify.tables import from_pandas
 
 
@@ -34,10 +33,14 @@ class PartitionClassifier:
         model: str | PathLike[str],
         *,
         positions: Sequence[str] = ("ra", "dec"),
+        columns: str | PathLike[str] | None = None,
         **options: Unpack[Options],
     ) -> Self:
-        """One of a model by name, NAME@VERSION or path. ModelError, InputError"""
-        return cls(TableScorer.of(model, **options), tuple(positions))
+        """One of a model by name, NAME@VERSION or path. ModelError, InputError
+
+        ``columns`` is a preset, or a file that says which column is what.
+        """
+        return cls(TableScorer.of(model, columns=columns, **options), tuple(positions))
 
     def __call__(self, frame: Any) -> Any:
         """A nested frame of answers, row for row; of an empty frame too. InputError, ModelError"""
@@ -50,7 +53,7 @@ class PartitionClassifier:
             )
         curves = self.scorer.bundle.needs_light_curves
         flat = frame if curves else frame.drop(columns=frame.nested_columns)  # copied for nothing
-        files = in_memory(from_pandas(flat.reset_index(drop=True)), self.scorer.id_name)
+        files = self.scorer.files(from_pandas(flat.reset_index(drop=True)))
         if curves and files.light_curves is not None and files.light_curves.kind == "rows":
             raise InputError(
                 "the catalogue has a row per observation, and those of an object may lie in "

@@ -1,13 +1,12 @@
 """How an input is divided into shards: by itself alone, never by who works on it."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from lcclassify.errors import InputError
 from lcclassify.jobs.job import Job, Shard, packages
 from lcclassify.sources.file import FileSet
-from lcclassify.sources.parquet import row_group_sizes
 from lcclassify.sources.places import Place, find_catalogue
 from lcclassify.table import Table, stamps
 from lcclassify.task import Task
@@ -60,8 +59,10 @@ def _pieces(files: FileSet, row_s: float) -> Iterator[Piece]:
     """Large Parquet files by row groups; what is small, and all else, put together."""
     small: list[Place] = []
     time_s = 0.0
+    sizes_of = {part.path: tuple(part.row_group_sizes) for part in files.parts}
     for place in files.places:
-        cost_s, sizes = _cost(place, row_s)
+        sizes = sizes_of.get(place, ())
+        cost_s = _cost(place, sizes, row_s)
         if (small and place.suffix != small[-1].suffix) or (cost_s >= SHARD_S and sizes):
             yield from _whole(small)
             small, time_s = [], 0.0
@@ -82,14 +83,13 @@ def _whole(places: list[Place]) -> Iterator[Piece]:
         yield tuple(place.path for place in places), None
 
 
-def _cost(place: Place, row_s: float) -> tuple[float, tuple[int, ...]]:
-    """The time that a file takes, s; the number of rows of its row groups, if it has any."""
-    sizes = row_group_sizes(place)
-    work = sum(sizes) * row_s if sizes else os.stat(place.path).st_size * BYTE_S
-    return FILE_S + work, sizes
+def _cost(place: Place, sizes: Sequence[int], row_s: float) -> float:
+    """The time that a file takes, s; ``sizes`` are those of its row groups, if it has any."""
+    work_s = sum(sizes) * row_s if sizes else os.stat(place.path).st_size * BYTE_S
+    return FILE_S + work_s
 
 
-def _bounds(sizes: tuple[int, ...], row_s: float) -> list[int]:
+def _bounds(sizes: Sequence[int], row_s: float) -> list[int]:
     """The row groups at which shards begin, and the end. A row group is never divided."""
     bounds, time_s = [0], 0.0
     for number, size in enumerate(sizes, 1):

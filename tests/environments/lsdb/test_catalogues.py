@@ -3,15 +3,12 @@
 import shutil
 
 import lsdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hats.io.validation import is_valid_catalog
 
-from lcclassify.hats.write import write_catalogue
+from lcclassify.cli import main
 from lcclassify.sources.places import find_catalogue
-
-POSITIONS = ["object_id", "ra", "dec", "_healpix_29"]
 
 
 def as_folders(collection, folder):
@@ -28,20 +25,22 @@ def as_folders(collection, folder):
 
 
 @pytest.fixture(scope="module")
-def classes(collection, tmp_path_factory):
-    """A catalogue of results, of which one leaf is empty."""
-    source = find_catalogue(str(collection))
+def source(collection, tmp_path_factory):
+    """The collection, one leaf of which has lost its rows."""
+    folder = tmp_path_factory.mktemp("source") / "collection"
+    shutil.copytree(collection, folder)
+    [path] = find_catalogue(str(folder)).files[find_catalogue(str(folder)).leaves[-1]]
+    pq.write_table(pq.ParquetFile(path).read().slice(0, 0), path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def classes(source, tmp_path_factory):
+    """The catalogue of results that classify-file makes of it."""
     folder = tmp_path_factory.mktemp("results") / "classes"
-    rows = {}
-    for leaf, [path] in source.files.items():
-        objects = pq.ParquetFile(path).read(POSITIONS)
-        if leaf == source.leaves[-1]:
-            objects = objects.slice(0, 0)
-        table = objects.append_column("class", pa.array(["SN"] * len(objects), pa.string()))
-        rows[leaf] = len(table)
-        (folder / leaf.path()).parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, folder / leaf.path(), compression="zstd")
-    write_catalogue(folder, "classes", source, rows, table.schema)
+    with pytest.raises(SystemExit) as stop:
+        main(["classify-file", str(source), "-m", "plasticc", "--to", f"{folder}/", "-q"])
+    assert stop.value.code == 0
     return folder
 
 
@@ -65,12 +64,19 @@ def test_lsdb_reads_the_results_with_their_types(classes):
     catalogue = lsdb.open_catalog(classes)
     assert len(catalogue) == len(catalogue.compute()) > 100
     assert catalogue.meta.index.name == "_healpix_29"
-    assert catalogue.dtypes.map(str).to_dict() == {
+    assert catalogue.dtypes[:5].map(str).to_dict() == {
         "object_id": "int64[pyarrow]",
         "ra": "double[pyarrow]",
         "dec": "double[pyarrow]",
         "class": "string[pyarrow]",
+        "probability": "double[pyarrow]",
     }
+
+
+def test_an_empty_leaf_is_a_leaf_of_the_results(classes, source):
+    leaves = find_catalogue(str(source)).leaves
+    assert find_catalogue(str(classes)).leaves == leaves
+    assert pq.read_metadata(classes / leaves[-1].path()).num_rows == 0
 
 
 def test_lsdb_finds_the_same_objects_in_a_cone(classes, collection):
