@@ -2,8 +2,10 @@
 PYTHON ?= python3
 DEMO = .venv
 DEV = .venv-dev
+LSDB = .venv-lsdb
+SPARK = .venv-spark
 
-.PHONY: demo test test-long test-spark format benchmark requirements clean
+.PHONY: demo test test-long test-lsdb test-spark format benchmark requirements clean
 
 demo: $(DEMO)/installed  ## classify real objects with the embedded model and compare with the truth
 	$(DEMO)/bin/lcclassify classify-file examples/plasticc_features.parquet --to plasticc_classes.csv --force
@@ -18,8 +20,11 @@ test: $(DEV)/installed  ## lint, types, all tests but the long ones
 test-long: $(DEV)/installed  ## the tests that take minutes
 	$(DEV)/bin/python -m pytest -m long
 
-test-spark: .venv-spark/installed  ## the Spark adapters, on a local Spark; needs Java 17
-	.venv-spark/bin/python -m pytest --confcutdir tests/environments tests/environments/spark
+test-lsdb: $(LSDB)/installed  ## catalogues and the adapter, with LSDB itself; some 2 GB
+	$(LSDB)/bin/python -m pytest -W default --confcutdir tests/environments tests/environments/lsdb
+
+test-spark: $(SPARK)/installed  ## the Spark adapters, on a local Spark; needs Java 17
+	$(SPARK)/bin/python -m pytest --confcutdir tests/environments tests/environments/spark
 
 benchmark: $(DEV)/installed  ## ratios against scikit-learn, the padded network and a plain step
 	$(DEV)/bin/python benchmarks/forest.py
@@ -44,10 +49,15 @@ $(DEV)/installed: pyproject.toml constraints.txt
 	$(DEV)/bin/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $@
 
-.venv-spark/installed: pyproject.toml tests/environments/spark.txt
-	test -x .venv-spark/bin/python || $(PYTHON) -m venv .venv-spark
-	.venv-spark/bin/python -m pip install --quiet -c tests/environments/spark.txt -e ".[spark,torch]" pytest
+$(LSDB)/installed: pyproject.toml constraints.txt tests/environments/lsdb.txt
+	test -x $(LSDB)/bin/python || $(PYTHON) -m venv $(LSDB)
+	$(LSDB)/bin/python -m pip install --quiet -c constraints.txt -r tests/environments/lsdb.txt -e ".[torch]"
+	touch $@
+
+$(SPARK)/installed: pyproject.toml tests/environments/spark.txt
+	test -x $(SPARK)/bin/python || $(PYTHON) -m venv $(SPARK)
+	$(SPARK)/bin/python -m pip install --quiet -c tests/environments/spark.txt -e ".[spark,torch]" pytest
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(DEV) .venv-spark build dist *.egg-info
+	rm -rf $(DEMO) $(DEV) $(LSDB) $(SPARK) build dist *.egg-info

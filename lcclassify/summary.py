@@ -15,7 +15,8 @@ from lcclassify.hashes import text_hashes
 from lcclassify.prediction import Prediction
 from lcclassify.tally import Tallier, Tally
 
-RANGES = 16  # in which ids are compared: about so small a part of them is held at a time
+RANGES = 16  # at least, in which ids are compared: about so small a part is held at a time
+RANGE = 1 << 23  # ids, at most about: 64 MiB
 SAMPLE = 1000  # of each part, to find ranges with as many ids each
 
 
@@ -108,8 +109,9 @@ def most_common(counts: Counter[str]) -> list[tuple[str, int]]:
 
 def count_repeated(parts: Sequence[np.ndarray]) -> int:
     """How many of these numbers had come before. Each part is in order of size. int64"""
+    n_ranges = max(RANGES, sum(map(len, parts)) // RANGE)
     sample = np.sort(np.concatenate([part[:: len(part) // SAMPLE + 1] for part in parts]))
-    inner = sample[len(sample) // RANGES :: len(sample) // RANGES + 1]
+    inner = sample[len(sample) // n_ranges :: len(sample) // n_ranges + 1]
     bounds = [None, *inner, None]
     n_repeated = 0
     for low, high in pairwise(bounds):

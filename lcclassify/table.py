@@ -13,7 +13,7 @@ from lcclassify.errors import InputError, os_reason
 from lcclassify.features import is_header
 from lcclassify.sources.file import FileSet, open_files
 from lcclassify.sources.join import JoinTable
-from lcclassify.sources.names import check_names, read_names
+from lcclassify.sources.names import Names, check_names, read_names
 from lcclassify.urls import is_url
 
 FileStamp = tuple[str, int, int]  # path, size in bytes, time of last change in ns
@@ -25,6 +25,7 @@ class Join:
 
     path: str
     stamps: tuple[FileStamp, ...]  # as it is now
+    id_name: str
     names: Mapping[str, str]  # what to call its columns: name -> column in the files
     columns: tuple[str, ...]  # what is read of it
 
@@ -42,7 +43,8 @@ class Join:
 
     def open(self) -> JoinTable:
         """The table in memory; a worker reads it once for all its shards. InputError"""
-        return _join_table(self.path, self.stamps, tuple(self.names.items()), tuple(self.columns))
+        names = tuple(self.names.items())
+        return _join_table(self.path, self.stamps, self.id_name, names, tuple(self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,6 @@ class Joined:
     """A table to join that has been looked at."""
 
     path: str
-    names: Mapping[str, str]
     files: FileSet
 
 
@@ -60,7 +61,6 @@ class Table:
 
     files: FileSet
     joined: tuple[Joined, ...]
-    names: Mapping[str, str]  # what columns of the files were called
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
@@ -85,37 +85,39 @@ class Table:
             columns = tuple(n for n in wanted if n in one.files.columns and n not in there)
             there.update(columns)
             here = [place.path for place in one.files.places if place.is_here]
-            joins.append(Join(one.path, stamps(here), one.names, columns))
+            names = one.files.names.columns
+            joins.append(Join(one.path, stamps(here), one.files.id_name, names, columns))
         return tuple(joins)
 
 
 def open_table(
     inputs: Sequence[str], id_name: str | None, joins: Sequence[str], columns: Path | None
 ) -> Table:
-    """Look at all files, and at the one that names their columns.
+    """Look at all files, and at the one, or the preset, that names their columns.
 
     Of a column in several tables the first counts; where its name is one of an alert's header, a
     later one is the feature of that name. InputError if a file is not there or unreadable.
     """
-    names = {} if columns is None else read_names(columns)
+    names = Names() if columns is None else read_names(columns)
     files = open_files(inputs, id_name, names=names)
     there = set(files.columns)
     joined = []
     for path in joins:
         own = open_files([path], names=names)
         given = {
-            f"features.{name}": names[name] if name in own.renamed else name
+            f"features.{name}": names.columns[name] if name in own.renamed else name
             for name in own.columns
             if name in there and is_header(name)
         }
         if given:
-            own = open_files([path], own.id_name, names=names | given)
+            more = replace(names, columns={**names.columns, **given})
+            own = open_files([path], own.id_name, names=more)
         there.update(own.columns)
-        joined.append(Joined(path, names | given, own))
+        joined.append(Joined(path, own))
     if columns is not None:
         renamed = files.renamed.union(*(one.files.renamed for one in joined))
-        check_names(columns, names, renamed)
-    return Table(files, tuple(joined), names)
+        check_names(columns, names.columns, renamed)
+    return Table(files, tuple(joined))
 
 
 def stamps(paths: Sequence[str]) -> tuple[FileStamp, ...]:
@@ -131,7 +133,8 @@ def stamps(paths: Sequence[str]) -> tuple[FileStamp, ...]:
 def _join_table(
     path: str,
     stamps: tuple[FileStamp, ...],
+    id_name: str,
     names: tuple[tuple[str, str], ...],
     columns: tuple[str, ...],
 ) -> JoinTable:
-    return JoinTable(path, open_files([path], names=dict(names)), columns)
+    return JoinTable(path, open_files([path], id_name, names=Names(dict(names))), columns)

@@ -1,5 +1,6 @@
 """classify_table: tables in, tables out, for notebooks and scripts."""
 
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ from lcclassify.adapters.core import TableScorer
 from lcclassify.errors import InputError
 from lcclassify.guess import guess_model
 from lcclassify.sources.file import in_memory
+from lcclassify.sources.names import Names, check_names, read_names
 
 Table = TypeVar("Table")  # a pyarrow.Table or a pandas.DataFrame
 
@@ -17,6 +19,7 @@ def classify_table(
     model: str | None = None,
     *,
     id_name: str | None = None,
+    columns: str | Path | None = None,
     tidy: bool = False,
     top: int | None = None,
     hierarchy: bool = False,
@@ -30,14 +33,17 @@ def classify_table(
     curves are rows of observations, or lists in rows of objects; each object has one answer.
     InputError if the table lacks an id, or what the model needs.
     """
-    columns = table if isinstance(table, pa.Table) else _from_pandas(table)
-    files = in_memory(columns, id_name)
+    names = Names() if columns is None else read_names(Path(columns))
+    files = in_memory(table if isinstance(table, pa.Table) else from_pandas(table), id_name, names)
+    if columns is not None:
+        check_names(Path(columns), names.columns, files.renamed)
     bundle = model or guess_model(
         list(files.columns), has_light_curves=files.light_curves is not None
     )
     scorer = TableScorer.of(
         bundle,
         id_name=id_name,
+        columns=columns,
         tidy=tidy,
         top=top,
         hierarchy=hierarchy,
@@ -49,7 +55,8 @@ def classify_table(
     return cast(Table, result if isinstance(table, pa.Table) else result.to_pandas())
 
 
-def _from_pandas(frame: Any) -> pa.Table:
+def from_pandas(frame: Any) -> pa.Table:
+    """The columns of a pandas frame; its index is one if it has a name. InputError"""
     if not hasattr(frame, "columns") or not hasattr(frame, "reset_index"):
         raise InputError(f"expected a pyarrow table or a pandas frame, not {type(frame).__name__}")
     try:

@@ -23,6 +23,7 @@ from lcclassify.sources import Source
 from lcclassify.sources.curve_forms import LightCurveOptions, settle
 from lcclassify.sources.file import FileSet, FileSource
 from lcclassify.sources.join import JoinedSource
+from lcclassify.sources.names import Names
 from lcclassify.summary import Summary
 from lcclassify.table import Join, Table
 
@@ -35,6 +36,7 @@ class Output:
     tidy: bool = False  # these three: of a flat table
     top: int | None = None
     hierarchy: bool = False
+    kept: tuple[str, ...] = ()  # columns of the input that a flat table has as well
     classifier_name: str | None = None  # these: of a published schema
     classifier_version: str | None = None
     broker_name: str = "ALeRCE"
@@ -45,7 +47,9 @@ class Output:
     def open(self, bundle: ModelBundle) -> OutputSchema:
         """The schema. InputError if the model or the options do not fit it."""
         if self.schema is None:
-            return flat_schema(tidy=self.tidy, top=self.top, hierarchy=self.hierarchy)
+            return flat_schema(
+                tidy=self.tidy, top=self.top, hierarchy=self.hierarchy, kept=self.kept
+            )
         options = OutputOptions(
             bundle=bundle,
             classifier_name=self.classifier_name,
@@ -63,7 +67,7 @@ class Task:
     """All that is asked of the objects of some files."""
 
     id_name: str
-    names: Mapping[str, str]  # what to call columns: name -> column in the files
+    names: Names  # what to call columns, and where light curves lie
     columns: tuple[str, ...]  # what is read of each file
     context: tuple[str, ...]  # what the output schema asks for besides
     joins: tuple[Join, ...]
@@ -85,8 +89,9 @@ class Task:
         }
         curves = values["light_curves"]
         options = {
+            "names": Names.of(values["names"]),
             "light_curves": None if curves is None else LightCurveOptions(**curves),
-            "output": Output(**values["output"]),
+            "output": Output(**{**values["output"], "kept": tuple(values["output"]["kept"])}),
         }
         return cls(**{**values, **tuples, **options})
 
@@ -125,7 +130,7 @@ def plan_task(
         context = (*schema.requires, *schema.context)
     task = Task(
         id_name=table.files.id_name,
-        names=table.names,
+        names=table.files.names,
         columns=tuple(dict.fromkeys(name for name in wanted if name in own)),
         context=context,
         joins=table.joins(list(dict.fromkeys(wanted))),
@@ -186,7 +191,7 @@ def open_task(task: Task, files: FileSet, *, threads: int = 1) -> OpenTask:
         device=task.device,
     )
     source: Source = FileSource(
-        files, task.columns, task.batch_size, task.context, task.light_curves
+        files, task.columns, task.batch_size, task.context, task.light_curves, task.output.kept
     )
     for join in task.joins:
         source = JoinedSource(source, join.open())

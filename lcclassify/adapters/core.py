@@ -1,8 +1,9 @@
 """TableScorer: Arrow tables in, answers out, in whichever process a framework calls it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Self, TypedDict, Unpack
 
 import numpy as np
@@ -19,6 +20,7 @@ from lcclassify.sources.alerts import alert_context
 from lcclassify.sources.curve_forms import LightCurveOptions
 from lcclassify.sources.file import FileSet, FileSource, in_memory
 from lcclassify.sources.light_curves import nested_columns
+from lcclassify.sources.names import Names, read_names
 from lcclassify.sources.parquet import TablePart
 
 
@@ -51,6 +53,7 @@ class TableScorer:
     model: str  # path of the bundle
     model_digest: str
     id_name: str | None = None  # None: the first of the usual names that is there
+    names: Names = field(default_factory=Names)  # what columns are called, where light curves lie
     tidy: bool = False
     top: int | None = None
     hierarchy: bool = False
@@ -60,10 +63,20 @@ class TableScorer:
     device: str = "auto"
 
     @classmethod
-    def of(cls, model: str | PathLike[str] | ModelBundle, **options: Unpack[Options]) -> Self:
-        """One of a model by name, NAME@VERSION or path. ModelError, InputError"""
+    def of(
+        cls,
+        model: str | PathLike[str] | ModelBundle,
+        *,
+        columns: str | PathLike[str] | None = None,
+        **options: Unpack[Options],
+    ) -> Self:
+        """One of a model by name, NAME@VERSION or path. ModelError, InputError
+
+        ``columns`` is a preset, or a file that says which column is what.
+        """
         bundle = model if isinstance(model, ModelBundle) else resolve_model(fspath(model))
-        scorer = cls(str(bundle.path), bundle.digest, **options)
+        names = Names() if columns is None else read_names(Path(columns))
+        scorer = cls(str(bundle.path), bundle.digest, names=names, **options)
         scorer._light_curves(bundle)
         flat_schema(tidy=scorer.tidy, top=scorer.top, hierarchy=scorer.hierarchy)
         return scorer
@@ -78,7 +91,7 @@ class TableScorer:
 
         Of observations in rows of their own, all those of an object have to be in the table.
         """
-        return self.classify(self._files(table))
+        return self.classify(self.files(table))
 
     def classify(self, files: FileSet) -> pa.Table:
         """Likewise, from a table that was looked at already."""
@@ -97,7 +110,7 @@ class TableScorer:
         InputError if they lack what the model needs, or if each observation has a row of its own:
         a framework may put those of an object into several tables.
         """
-        bundle, files = self.bundle, self._files(columns.empty_table())
+        bundle, files = self.bundle, self.files(columns.empty_table())
         receipt = match_features(bundle.features, list(files.columns))
         receipt.require(self.min_coverage, bundle.label)
         form = files.light_curves
@@ -113,17 +126,19 @@ class TableScorer:
 
     def needed(self, columns: pa.Schema) -> list[str]:
         """Those of a table's columns that are read, in their order."""
-        bundle, files = self.bundle, self._files(columns.empty_table())
+        bundle, files = self.bundle, self.files(columns.empty_table())
         names = [files.id_name, *match_features(bundle.features, list(files.columns)).used]
         if bundle.needs_light_curves and (form := files.light_curves):
             names += [*nested_columns(form), *alert_context(files.columns)]
-        held = TablePart(columns.empty_table()).holders(names)
+        own = [self.names.columns.get(name, name) for name in names]
+        held = TablePart(columns.empty_table()).holders(own)
         return [name for name in columns.names if name in held]
 
-    def _files(self, table: pa.Table | pa.RecordBatch) -> FileSet:
+    def files(self, table: pa.Table | pa.RecordBatch) -> FileSet:
+        """A table that is looked at, under the names that its columns get. InputError"""
         if isinstance(table, pa.RecordBatch):
             table = pa.Table.from_batches([table])
-        return in_memory(table, self.id_name)
+        return in_memory(table, self.id_name, self.names)
 
     def _source(self, files: FileSet, bundle: ModelBundle) -> FileSource:
         used = match_features(bundle.features, list(files.columns)).used

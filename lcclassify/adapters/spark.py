@@ -28,33 +28,43 @@ BatchMap = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 def classify_frame(
-    frame: "DataFrame", model: str | PathLike[str], **options: Unpack[Options]
+    frame: "DataFrame",
+    model: str | PathLike[str],
+    *,
+    columns: str | PathLike[str] | None = None,
+    **options: Unpack[Options],
 ) -> "DataFrame":
     """The answers for a frame whose rows are objects: the columns of ``classify-file``.
 
-    Python is sent only the columns that the model needs. InputError if there are not all of them,
+    Python is sent only the columns that the model needs; ``columns`` is a preset, or a file that
+    says which column is what. InputError if there are not all of them,
     or if the rows are observations.
     """
     from pyspark.sql.pandas.types import to_arrow_schema
 
-    needed = TableScorer.of(model, **options).needed(to_arrow_schema(frame.schema))
+    scorer = TableScorer.of(model, columns=columns, **options)
+    needed = scorer.needed(to_arrow_schema(frame.schema))
     chosen = frame.select(*(f"`{name.replace('`', '``')}`" for name in needed))
-    return chosen.mapInArrow(*map_in_arrow(chosen.schema, model, **options))
+    return chosen.mapInArrow(*map_in_arrow(chosen.schema, model, columns=columns, **options))
 
 
 def map_in_arrow(
-    columns: "StructType", model: str | PathLike[str], **options: Unpack[Options]
+    schema: "StructType",
+    model: str | PathLike[str],
+    *,
+    columns: str | PathLike[str] | None = None,
+    **options: Unpack[Options],
 ) -> tuple[BatchMap, "StructType"]:
-    """What ``DataFrame.mapInArrow`` takes for a frame of these columns: function and schema."""
+    """What ``DataFrame.mapInArrow`` takes for a frame of this schema: function and schema."""
     from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
-    scorer = TableScorer.of(model, **options)
+    scorer = TableScorer.of(model, columns=columns, **options)
 
     def classify(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             yield from scorer(batch).to_batches()
 
-    return classify, from_arrow_schema(scorer.answer_schema(to_arrow_schema(columns)))
+    return classify, from_arrow_schema(scorer.answer_schema(to_arrow_schema(schema)))
 
 
 def probabilities_udf(

@@ -146,7 +146,8 @@ def classify_file(
     shards: Annotated[
         Shards | None,
         typer.Option(
-            help="Files in a folder. Default: parquet, or avro for a published schema.",
+            help="Files in a folder. Default: hats (a catalogue like the input) if the input is "
+            "one, avro for a published schema, otherwise parquet.",
             show_default=False,
         ),
     ] = None,
@@ -194,7 +195,7 @@ def classify_file(
     from lcclassify.resolve import resolve_model
     from lcclassify.sinks import NESTED, SINKS, is_database, takes_records
     from lcclassify.sources.curve_forms import LightCurveOptions
-    from lcclassify.sources.places import stem
+    from lcclassify.sources.places import find_catalogue, stem
     from lcclassify.table import open_table
     from lcclassify.task import Output, flux_note, plan_task
 
@@ -223,7 +224,23 @@ def classify_file(
         raise typer.BadParameter(f"--output-schema writes to one of {choice}, not to {to}")
     if is_database(to) and hierarchy:
         raise typer.BadParameter("a database takes a row per object and class: no --hierarchy")
+    catalogue = find_catalogue(inputs[0]) if is_folder and len(inputs) == 1 else None
+    is_flat = not (output_schema or tidy)
+    if is_folder and not shards:
+        shards = Shards.avro if output_schema else Shards.parquet
+        if catalogue and is_flat:
+            shards = Shards.hats
+    kept: tuple[str, ...] = ()
+    if shards is Shards.hats:
+        if not catalogue or not is_flat:
+            raise typer.BadParameter(
+                "--shards hats is for one HATS catalogue as input and a row per object as result: "
+                "no --output-schema, no --tidy"
+            )
+        catalogue.require_positions(table.files.columns)
+        kept = catalogue.position_columns
     output = Output(
+        kept=kept,
         schema=output_schema,
         tidy=tidy or is_database(to),
         top=top,
@@ -256,8 +273,8 @@ def classify_file(
         as_json=as_json,
     )
     if is_folder:
-        suffix = shards or (Shards.avro if output_schema else Shards.parquet)
         crew = open_crew(engine, scheduler, shard, workers=workers, threads=threads)
-        fill_folder(task, table, Path(to), f".{suffix}", reporter, crew)
+        like = inputs[0] if shards is Shards.hats else None
+        fill_folder(task, table, Path(to), str(shards), reporter, crew, like)
     else:
         fill_result(task, table, to, reporter, force=force, threads=threads)

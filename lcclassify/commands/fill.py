@@ -90,11 +90,15 @@ def fill_folder(
     task: "Task",
     table: "Table",
     folder: Path,
-    suffix: str,
+    kind: str,
     reporter: Reporter,
     crew: Crew,
+    catalogue: str | None,
 ) -> None:
-    """Classify a table into a folder of parts, or what an interrupted run has left to do."""
+    """Classify a table into a folder of parts, or what an interrupted run has left to do.
+
+    ``catalogue`` is the folder of the HATS catalogue that the parts are made like.
+    """
     from lcclassify.jobs.job import is_finished, prepare
     from lcclassify.jobs.parts import count_recorded, missing_parts
     from lcclassify.jobs.plan import plan_job
@@ -102,7 +106,7 @@ def fill_folder(
     from lcclassify.task import open_task
 
     n_objects = table.n_objects(task.light_curves is not None)
-    job = plan_job(task, table, suffix)
+    job = plan_job(task, table, kind, catalogue)
     open_task(task, table.files)  # what no shard could do is refused at once
     reporter.tell_plan()
     if reporter.dry_run:

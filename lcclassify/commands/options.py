@@ -25,7 +25,8 @@ ColumnsOpt = Annotated[
     typer.Option(
         "--columns",
         metavar="FILE",
-        help=r'TOML file whose table \[columns] says which column is what: name = "column".',
+        help=r'TOML file whose table \[columns] says which column is what: name = "column", and '
+        r"\[light_curves] where these lie; or a known catalogue: rubin-object, ztf-dr22, ...",
     ),
 ]
 JoinOpt = Annotated[
@@ -72,6 +73,7 @@ class Shards(StrEnum):
 
     parquet = "parquet"
     avro = "avro"
+    hats = "hats"
 
 
 MODEL_ENV = "MODEL_PATH"

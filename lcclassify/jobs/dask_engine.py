@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Futures in hand for each worker. Dask computes what is finished again if it is still held when
 # its worker dies, so few are held, and each is dropped as soon as its outcome is known.
 WINDOW = 4
+LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
 TIMEOUT_S = 30  # to reach a scheduler, and for its first worker
 
 
@@ -118,7 +119,8 @@ def _connected(scheduler: str | None, n_workers: int) -> "Iterator[Client]":
         raise SettingsError(
             "Dask is not installed: pip install 'lcclassify[dask]', or use --engine local"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told by us
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told by us
     if scheduler is None:
         with (
             LocalCluster(
@@ -133,7 +135,7 @@ def _connected(scheduler: str | None, n_workers: int) -> "Iterator[Client]":
         return
     where = {"scheduler_file": scheduler} if os.path.isfile(scheduler) else {"address": scheduler}
     try:
-        client = Client(**where, timeout=TIMEOUT_S, set_as_default=False)
+        client = Client(**where, timeout=TIMEOUT_S)
     except (OSError, ValueError) as error:
         raise WorkerError(
             f"no Dask scheduler answers at {scheduler}: {error or type(error).__name__}; expected "

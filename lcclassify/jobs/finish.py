@@ -1,12 +1,17 @@
 """The end of a job: all parts counted together, and the manifest."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from lcclassify.errors import OutputError, WorkerError, os_reason
+import pyarrow.parquet as pq
+
+from lcclassify.errors import InputError, OutputError, WorkerError, os_reason
+from lcclassify.hats.write import write_catalogue
 from lcclassify.jobs.job import MANIFEST, Job, is_finished
 from lcclassify.jobs.parts import missing_parts, read_ids, read_record, remove_ids, remove_strays
 from lcclassify.sinks.folders import write_whole
+from lcclassify.sources.places import find_catalogue
 from lcclassify.summary import Summary, count_repeated
 
 
@@ -34,15 +39,27 @@ def summarize(job: Job, folder: Path) -> Summary:
 
 def finish(job: Job, folder: Path, summary: Summary) -> None:
     """Say in the folder that all of a job is there. OutputError"""
-    records = (read_record(folder, number) for number in range(len(job.shards)))
+    records = [read_record(folder, number) for number in range(len(job.shards))]
     shards = [{key: each[key] for key in ("file", "sha256", "objects")} for each in records]
     manifest = {"job": job.plain} | summary.as_dict() | {"shards": shards}
     try:
+        if job.catalogue is not None:
+            _make_catalogue(job.catalogue, folder, [each["rows"] for each in records])
         write_whole(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {os_reason(error)}") from None
     remove_ids(folder)
     remove_strays(job, folder)
+
+
+def _make_catalogue(source: str, folder: Path, rows: Sequence[int]) -> None:
+    """Add to the parts, of so many rows each, what makes them a HATS catalogue."""
+    catalogue = find_catalogue(source)
+    if catalogue is None:
+        raise InputError(f"{source} is no HATS catalogue any more")
+    by_leaf = dict(zip(catalogue.leaves, rows, strict=True))
+    schema = pq.read_schema(folder / catalogue.leaves[0].path())
+    write_catalogue(folder, folder.resolve().name, catalogue, by_leaf, schema)
 
 
 def _told_repeated(manifest: Path) -> int:

@@ -49,9 +49,10 @@ class Job:
 
     task: Task
     inputs: tuple[FileStamp, ...]
-    suffix: str  # of the parts
+    kind: str  # of the parts: parquet, avro or hats
     shards: tuple[Shard, ...]
     packages: Mapping[str, str]  # name -> version, of those whose version may change a byte
+    catalogue: str | None = None  # folder of the HATS catalogue that the parts are made like
 
     @cached_property
     def text(self) -> bytes:

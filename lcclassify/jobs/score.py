@@ -11,6 +11,7 @@ from lcclassify.jobs.job import Job, open_job, packages
 from lcclassify.jobs.parts import record_part
 from lcclassify.predictors.kept import kept_bundle
 from lcclassify.sinks import open_sink
+from lcclassify.sinks.folders import as_output_error
 from lcclassify.sources.file import open_files
 from lcclassify.table import stamps
 from lcclassify.task import open_task
@@ -74,7 +75,10 @@ def score_shard(descriptor: ShardDescriptor) -> dict[str, Any]:
     row_groups = None if shard.row_groups is None else range(*shard.row_groups)
     files = open_files(shard.paths, task.id_name, row_groups, task.names)
     opened = open_task(task, files, threads=descriptor.threads)
-    with open_sink(str(folder / shard.file), force=True) as sink:
+    part = folder / shard.file
+    with as_output_error(folder):
+        part.parent.mkdir(parents=True, exist_ok=True)
+    with open_sink(str(part), force=True) as sink:
         summary = opened.run(sink)
     return record_part(job, descriptor.number, folder, summary)
 

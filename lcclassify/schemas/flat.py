@@ -1,6 +1,6 @@
 """Flat tables: a column per class, the best classes only, or a row per object and class."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -14,12 +14,16 @@ from lcclassify.schemas import OutputSchema
 
 
 def flat_schema(
-    *, tidy: bool = False, top: int | None = None, hierarchy: bool = False
+    *,
+    tidy: bool = False,
+    top: int | None = None,
+    hierarchy: bool = False,
+    kept: Sequence[str] = (),
 ) -> OutputSchema:
     """The flat schema that these choices name.
 
     ``tidy``: a row per object and class; ``top``: the most probable classes only; ``hierarchy``:
-    further columns with P(node) and P(class | node).
+    further columns with P(node) and P(class | node); ``kept``: columns of the context, as they are.
     """
     if top is not None and top < 1:
         raise InputError(f"top={top}: at least one class is needed")
@@ -28,13 +32,14 @@ def flat_schema(
     if tidy:
         return partial(_tidy, top=top)
     classes = partial(_best, top=top) if top else _per_class
-    return partial(_wide, classes=classes, hierarchy=hierarchy)
+    return partial(_wide, classes=classes, hierarchy=hierarchy, kept=kept)
 
 
 def _wide(
     prediction: Prediction,
     classes: Callable[[Prediction], dict[str, pa.Array]],
     hierarchy: bool,
+    kept: Sequence[str],
 ) -> pa.Table:
     ranking, probability = prediction.ranking, prediction.leaf_probability
     best = {
@@ -43,6 +48,7 @@ def _wide(
     }
     return _table(
         _ids(prediction),
+        {name: prediction.batch.context[name].combine_chunks() for name in kept},
         best,
         _status(prediction),
         classes(prediction),

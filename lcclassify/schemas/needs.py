@@ -37,7 +37,7 @@ def feature_rows(
         rows.append({"feature": feature, "state": state, "column": column, "type": kind})
     used = {*receipt.used, id_name}
     if form is not None and bundle.needs_light_curves:
-        used |= set(form.structs or (form.mjd, form.band, form.flux, form.flux_err))
+        used |= {*(form.structs or form.observed), form.band}
     extra = columns.keys() - used
     return rows + [
         {"feature": None, "state": "extra", "column": name, "type": brief(kind)}
@@ -53,7 +53,9 @@ def _light_curve_row(form: CurveForm | None) -> dict[str, Any]:
     names = ", ".join(filter(None, (form.mjd, form.band, form.flux, form.flux_err)))
     where = f"{' and '.join(form.structs)}: " if form.structs else ""
     unit = "--zero-point is wanted" if form.zero_point is None else f"zero point {form.zero_point}"
-    kind = "magnitudes: --magnitudes is wanted" if form.is_magnitude else unit
+    kind = unit
+    if form.is_magnitude:
+        kind = "magnitudes" if form.is_declared else "magnitudes: --magnitudes is wanted"
     return {"feature": LIGHT_CURVES, "state": "present", "column": where + names, "type": kind}
 
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, Protocol, Self
 
@@ -84,9 +85,7 @@ class FileSink:
             self._format.close()
         self._file.flush()
         os.fsync(self._file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        self._partial.chmod(0o666 & ~umask)  # mkstemp's 0o600 would make the result private
+        self._partial.chmod(0o666 & ~_umask())  # mkstemp's 0o600 would make the result private
         if self.force:
             self._partial.replace(self.path)
         else:
@@ -105,6 +104,14 @@ class FileSink:
 
     def _error(self, error: OSError) -> OutputError:
         return OutputError(f"cannot write {self.path}: {os_reason(error)}")
+
+
+@cache
+def _umask() -> int:
+    """The mask of this process: once, since it is read by setting another, which threads see."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 class ParquetFormat:

@@ -27,6 +27,7 @@ from lcclassify.sources.columns import check_id_type, number_table
 from lcclassify.sources.curve_forms import DETECTIONS, DIA_SOURCE
 from lcclassify.sources.messages import CONTEXT, context_of
 from lcclassify.sources.opened import Opened, open_light_curve, open_message
+from lcclassify.sources.part import whole_columns
 from lcclassify.sources.places import Place
 from lcclassify.sources.records import (
     Record,
@@ -62,6 +63,7 @@ class AvroPart:
     """
 
     n_rows = None
+    row_group_sizes = ()
 
     def __init__(self, path: Place, *others: Place) -> None:
         self.path = path
@@ -94,6 +96,7 @@ class AvroPart:
     ) -> Iterator[Batch]:
         """The records in order, at most ``size`` at a time, whichever file they are in."""
         records = chain.from_iterable(map(self._read, self._paths))
+        exact = whole_columns(exact, self.columns)
         id_type = self.id_type(id_name) if id_name in self.columns else pa.null()
         names = (id_name, *columns, *exact)
         open_one: Callable[[Record], Opened] = open_message

@@ -1,5 +1,7 @@
 """Bands as surveys write them: a letter, or its index from 0 = u to 5 = Y."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,16 +13,19 @@ CODES = {name: code for code, band in enumerate(BANDS) for name in (band, str(co
 CODES |= {"y": LOWER_Y}
 
 
-def band_codes(column: pa.Array) -> np.ndarray:
-    """Index into BANDS of each value, ``LOWER_Y`` for y, -1 for all else and for null. (M,) int8"""
+def band_codes(column: pa.Array, codes: Mapping[str, int] = CODES) -> np.ndarray:
+    """Index into BANDS of each value, ``LOWER_Y`` for y, -1 for all else and for null. (M,) int8
+
+    ``codes`` has what counts as a band, as text.
+    """
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    codes = [_code(value) for value in column.dictionary.to_pylist()]
-    index = pc.fill_null(column.indices, len(codes)).to_numpy(zero_copy_only=False)
-    return np.asarray(np.array([*codes, -1], np.int8)[index])
+    known = [codes.get(_text(value), -1) for value in column.dictionary.to_pylist()]
+    index = pc.fill_null(column.indices, len(known)).to_numpy(zero_copy_only=False)
+    return np.asarray(np.array([*known, -1], np.int8)[index])
 
 
-def _code(value: object) -> int:
+def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():  # a column of integers that had gaps
         value = int(value)
-    return CODES.get(str(value).rstrip(" "), -1)  # columns of fixed width end in spaces
+    return str(value).rstrip(" ")  # columns of fixed width end in spaces

@@ -7,7 +7,7 @@ guessed from values.
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -45,13 +45,30 @@ class CurveForm:
     """How the light curves of a table lie in it."""
 
     kind: Literal["rows", "lists", "structs", "messages", "alerts"]
-    mjd: str  # name of a column, or of a field of the structs
+    mjd: str  # name of a column, or of a field of the structs; likewise the next three
     band: str
     flux: str
     flux_err: str | None  # None: there is none
     zero_point: float | None  # AB magnitude of flux 1, where a name or a schema declares it
-    structs: tuple[str, ...] = ()  # columns of structs, or of lists of them
+    structs: tuple[str, ...] = ()  # columns of structs, lists of them, or a struct of all lists
     is_magnitude: bool = False  # what a message calls ``mag`` is a flux; elsewhere it is not
+    is_declared: bool = False  # by a file of names, which knows of magnitudes
+    has_row_band: bool = False  # the band is a column of the rows: all of an object's are in one
+    bands: Mapping[str, int] = field(default_factory=dict)  # index into BANDS of each code; empty:
+    # as everywhere
+    reject: Mapping[str, int] = field(default_factory=dict)  # flags, and the bits that leave out
+
+    def describe_filter(self) -> str | None:
+        """Which observations are left out by their flags, in words; None if none are."""
+        flags = " or ".join(f"{name} & {bits}" for name, bits in self.reject.items())
+        return f"observations with {flags} are left out" if flags else None
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """The columns or fields of which each observation has a value of its own."""
+        band = None if self.has_row_band else self.band
+        names = (self.mjd, band, self.flux, self.flux_err, *self.reject)
+        return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 MESSAGES = CurveForm(
@@ -65,7 +82,7 @@ def find_form(columns: Columns, schema_name: str = "") -> CurveForm | None:
     Feature messages are Avro. Any other list of structs is taken for light curves if it is the only
     one with the right names.
     """
-    nested = {name: fields for name, kind in columns.items() if (fields := _fields(kind))}
+    nested = {name: fields for name, kind in columns.items() if (fields := struct_fields(kind))}
     if DIA_SOURCE in nested and (form := _named(nested[DIA_SOURCE], "alerts")):
         there = tuple(name for name in ALERT if name in nested)
         return replace(form, structs=there, zero_point=_declared(schema_name))
@@ -101,7 +118,7 @@ def settle(path: object, form: CurveForm | None, options: LightCurveOptions) -> 
             f"{path}: no light curves: expected columns of time, band and flux ({_known_names()}), "
             "a row per observation or a list per object; --columns says which column is what"
         )
-    if form.is_magnitude and not options.magnitudes:
+    if form.is_magnitude and not (options.magnitudes or form.is_declared):
         raise InputError(
             f"{path}: column {form.flux!r} holds magnitudes, and the model looks at fluxes; "
             "--magnitudes converts them: flux = 10 ** (-0.4 * (magnitude - zero point)), "
@@ -126,7 +143,7 @@ def is_list(kind: pa.DataType) -> bool:
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
-def _fields(kind: pa.DataType) -> dict[str, pa.DataType]:
+def struct_fields(kind: pa.DataType) -> dict[str, pa.DataType]:
     """The fields of a struct, or of a list of them."""
     inner = kind.value_type if is_list(kind) else kind
     return {field.name: field.type for field in inner} if pa.types.is_struct(inner) else {}

@@ -7,7 +7,7 @@ import numpy as np
 from lcclassify.batch import Batch, LightCurves
 from lcclassify.errors import InputError
 from lcclassify.sources.alerts import alert_context, with_alert
-from lcclassify.sources.curve_forms import CurveForm, LightCurveOptions, find_form, settle
+from lcclassify.sources.curve_forms import CurveForm, LightCurveOptions, settle
 from lcclassify.sources.light_curves import (
     Observations,
     check_nested,
@@ -16,8 +16,9 @@ from lcclassify.sources.light_curves import (
     with_light_curves,
     without_feature_problems,
 )
+from lcclassify.sources.names import Names
 from lcclassify.sources.observations import ROWS, follows, group_rows, in_order, with_codes
-from lcclassify.sources.part import Part, read_part
+from lcclassify.sources.part import Part, distinct, read_part
 
 Complete = Callable[[Batch, Part], Batch]
 Context = Callable[[Part], Sequence[str]]
@@ -28,24 +29,30 @@ class CurveReader:
 
     Where each observation has a row, those of an object may lie in any of the files. If they follow
     each other, which the ids are read for first, few are in memory at a time; if not, all are.
-    InputError if there are no light curves, or if their zero point is not known.
+    InputError if there are no light curves as they are expected, or of an unknown zero point.
     """
 
-    def __init__(self, parts: Sequence[Part], id_name: str, options: LightCurveOptions) -> None:
+    def __init__(
+        self, parts: Sequence[Part], id_name: str, names: Names, options: LightCurveOptions
+    ) -> None:
         self._parts, self._id_name = parts, id_name
-        self._forms = [
-            settle(part.path, find_form(part.columns, part.schema_name), options) for part in parts
-        ]
-        self.form = self._forms[0]
-        for part, form in zip(parts, self._forms, strict=True):
+        self._forms: dict[int, CurveForm] = {}  # by the columns, which files may share
+        for part in distinct(parts):
+            form = settle(part.path, names.form_of(part), options)
+            self._forms[id(part.columns)] = form
             if "rows" in (form.kind, self.form.kind):
                 if form != self.form:
                     raise InputError(
                         f"{part.path}: its light curves are not in the columns that those of "
                         f"{parts[0].path} are in; classify them apart"
                     )
-            else:
+            elif not form.is_declared:
                 check_nested(part.path, form, part.columns)
+
+    @property
+    def form(self) -> CurveForm:
+        """How light curves lie in the first part."""
+        return self._forms[id(self._parts[0].columns)]
 
     @property
     def none(self) -> LightCurves:
@@ -66,19 +73,19 @@ class CurveReader:
             return map(without_feature_problems, self._grouped(columns, size, context, complete))
         return (
             batch
-            for part, form in zip(self._parts, self._forms, strict=True)
-            for batch in self._nested(part, form, columns, size, context(part), complete)
+            for part in self._parts
+            for batch in self._nested(part, columns, size, context(part), complete)
         )
 
     def _nested(
         self,
         part: Part,
-        form: CurveForm,
         columns: Sequence[str],
         size: int,
         context: Sequence[str],
         complete: Complete,
     ) -> Iterator[Batch]:
+        form = self._forms[id(part.columns)]
         is_alert = form.kind == "alerts"
         exact = [*nested_columns(form), *context]
         if is_alert:

@@ -23,6 +23,7 @@ class CsvPart:
 
     n_rows = None
     schema_name = ""
+    row_group_sizes = ()
 
     def __init__(self, path: Place) -> None:
         self.path = path

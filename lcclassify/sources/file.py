@@ -1,9 +1,9 @@
 """FileSource: features in Parquet, CSV, JSON Lines or Avro files, in their order."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from itertools import groupby
-from types import MappingProxyType
 from typing import Self
 
 import pyarrow as pa
@@ -14,19 +14,20 @@ from lcclassify.features import some_of
 from lcclassify.sources.avro import AvroPart
 from lcclassify.sources.columns import check_ids, check_readable, is_number
 from lcclassify.sources.context import check_context, context_column
-from lcclassify.sources.curve_forms import CurveForm, LightCurveOptions, find_form
+from lcclassify.sources.curve_forms import CurveForm, LightCurveOptions
 from lcclassify.sources.curve_reader import CurveReader
 from lcclassify.sources.delimited import CsvPart
 from lcclassify.sources.jsonl import JsonLinesPart
 from lcclassify.sources.long import LongPart, is_long
 from lcclassify.sources.messages import CONTEXT
-from lcclassify.sources.names import rename
-from lcclassify.sources.parquet import ParquetPart, TablePart
-from lcclassify.sources.part import Part, id_type, read_part
+from lcclassify.sources.names import Names, rename
+from lcclassify.sources.parquet import SUFFIXES, ParquetPart, TablePart
+from lcclassify.sources.part import Part, distinct, id_type, read_part
 from lcclassify.sources.places import Place, find_places
 
 ID_NAMES = ("oid", "aid", "objectId", "object_id", "diaObjectId", "SNID", "id")
-
+NO_NAMES = Names()
+OPENED = 8  # Parquet files that are looked at side by side
 
 FORMATS: dict[str, Callable[[Place], Part]] = {
     ".parquet": ParquetPart,
@@ -47,16 +48,17 @@ class FileSet:
     places: tuple[Place, ...] = ()  # of all files; several may be one part
     is_long: bool = False  # a row per feature: rows of one object may lie in any of the files
     renamed: frozenset[str] = frozenset()  # the names that columns were given
+    names: Names = field(default_factory=Names)  # that were to be given
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
         """The columns that every file has; the type is one that is no number, if a file has it."""
-        first, *others = self.parts
+        first, *others = distinct(self.parts)
         return {
             name: next((k for k in kinds if not is_number(k)), kinds[0])
             for name, kind in first.columns.items()
             if len(kinds := [kind, *(p.columns[name] for p in others if name in p.columns)])
-            == len(self.parts)
+            == len(others) + 1
         }
 
     @property
@@ -67,8 +69,8 @@ class FileSet:
 
     @property
     def light_curves(self) -> CurveForm | None:
-        """How light curves lie in the first file; None if there are none."""
-        return find_form(self.parts[0].columns, self.parts[0].schema_name)
+        """How light curves lie in the first file; None if there are none. InputError"""
+        return self.names.form_of(self.parts[0])
 
     @property
     def keys(self) -> list[str]:
@@ -84,46 +86,48 @@ def open_files(
     inputs: Sequence[str],
     id_name: str | None = None,
     row_groups: Sequence[int] | None = None,
-    names: Mapping[str, str] = MappingProxyType({}),
+    names: Names = NO_NAMES,
 ) -> FileSet:
     """Look at files, folders, globs and URLs. InputError if there is none or one is unreadable.
 
     ``row_groups`` are those to read of the only input, a Parquet file; None: all of everything.
-    ``names`` say what to call columns: name -> column in the files.
     """
     places = [place for pattern in inputs for place in find_places(pattern, FORMATS)]
     parts: tuple[Part, ...] = (
         tuple(_open(places)) if row_groups is None else (ParquetPart(places[0], row_groups),)
     )
-    renamed = _found(names, parts)
-    parts = tuple(rename(part, names) for part in parts)
+    renamed = _found(names.columns, parts)
+    parts = rename(parts, names.columns)
     if id_name is None:
-        id_name = _find_id(parts)
+        id_name = _find_id(parts, names)
     types = {part.path: id_type(part, id_name) for part in parts}
     if len(set(types.values())) > 1:
         found = ", ".join(f"{kind} in {path}" for path, kind in types.items())
         raise InputError(f"column {id_name!r} is not of one type: {found}")
     if long := [part for part in parts if is_long(part)]:
-        late = {name: column for name, column in names.items() if name not in renamed}
+        late = {name: column for name, column in names.columns.items() if name not in renamed}
         wide = LongPart(long, id_name)
         renamed |= _found(late, [wide])
-        parts = (rename(wide, late), *(part for part in parts if part not in long))
-    return FileSet(parts, id_name, tuple(places), bool(long), renamed)
+        parts = (*rename([wide], late), *(part for part in parts if part not in long))
+    return FileSet(parts, id_name, tuple(places), bool(long), renamed, names)
 
 
-def in_memory(table: pa.Table, id_name: str | None = None) -> FileSet:
+def in_memory(table: pa.Table, id_name: str | None = None, names: Names = NO_NAMES) -> FileSet:
     """A table that is at hand, as files are. InputError if it has no ids."""
-    part = TablePart(table)
-    found = id_name or _find_id([part])
-    id_type(part, found)
-    return FileSet((part,), found)
+    given: list[Part] = [TablePart(table)]
+    renamed = _found(names.columns, given)
+    parts = rename(given, names.columns)
+    found = id_name or _find_id(parts, names)
+    id_type(parts[0], found)
+    return FileSet(parts, found, renamed=renamed, names=names)
 
 
 class FileSource:
     """The rows of a set of files, as batches of some of its columns.
 
-    ``context`` names what an output schema asks for besides; of that, what is there is read. With
-    ``light_curves``, each row is an object with its light curve, wherever its observations lie.
+    ``context`` names what an output schema asks for besides; of that, what is there is read.
+    ``kept`` are further columns, which go into the context as they are. With ``light_curves``, each
+    row is an object with its light curve, wherever its observations lie.
     InputError at once if a column can hold no numbers in one of the files, or if light curves are
     not there or of an unknown unit.
     """
@@ -135,21 +139,26 @@ class FileSource:
         batch_size: int = 5000,
         context: Sequence[str] = (),
         light_curves: LightCurveOptions | None = None,
+        kept: Sequence[str] = (),
     ) -> None:
         self.files = files
         self.context = context
+        self.kept = kept
         self._keys = files.keys
         self.columns = list(dict.fromkeys(columns))
         self.batch_size = batch_size
         self._curves = (
-            CurveReader(files.parts, files.id_name, light_curves) if light_curves else None
+            CurveReader(files.parts, files.id_name, files.names, light_curves)
+            if light_curves
+            else None
         )
-        for part in files.parts:
+        for part in distinct(files.parts):
             for name in self.columns:
                 if name in part.columns:  # a shard of messages may lack what others have
                     check_readable(part.path, name, part.columns[name])
-            for name in self._exact(part):
-                check_context(part.path, name, part.columns[name])
+            for name in self.context:
+                if name in part.columns:
+                    check_context(part.path, name, part.columns[name])
 
     def __enter__(self) -> Self:
         return self
@@ -171,7 +180,7 @@ class FileSource:
                 object_id=pa.array([], id_type(first, name)),
                 id_name=name,
                 features=pa.table({column: pa.array([], pa.float64()) for column in self.columns}),
-                context=CONTEXT.empty_table().select(self._exact(first)),
+                context=pa.table({name: self._nothing(first, name) for name in self._exact(first)}),
                 light_curves=curves,
             )
             yield self._complete(none, first)
@@ -201,7 +210,12 @@ class FileSource:
         return replace(batch, context=pa.table(context), problems=problems)
 
     def _exact(self, part: Part) -> list[str]:
-        return [name for name in self.context if name in part.columns]
+        asked = dict.fromkeys([*self.context, *self.kept])
+        return [name for name in asked if name in part.columns]
+
+    def _nothing(self, part: Part, name: str) -> pa.Array:
+        kind = CONTEXT.field(name).type if name in self.context else part.columns[name]
+        return pa.array([], kind)
 
     def commit(self) -> None:
         """Files stay as they are: there is nothing to acknowledge."""
@@ -215,18 +229,21 @@ def _open(places: Sequence[Place]) -> Iterator[Part]:
     for (suffix, _), run in groupby(places, key=lambda place: (place.suffix, place.keys)):
         if suffix == ".avro":
             yield AvroPart(*run)
+        elif suffix in SUFFIXES:  # thousands of footers, or some far away
+            with ThreadPoolExecutor(OPENED) as pool:
+                yield from pool.map(ParquetPart, run)
         else:
             yield from map(FORMATS[suffix], run)
 
 
 def _found(names: Mapping[str, str], parts: Sequence[Part]) -> frozenset[str]:
     """The names whose column some part has."""
-    columns = {column for part in parts for column in part.columns}
+    columns = {column for part in distinct(parts) for column in part.columns}
     return frozenset(name for name, column in names.items() if column in columns)
 
 
-def _find_id(parts: Sequence[Part]) -> str:
-    for name in ID_NAMES:
+def _find_id(parts: Sequence[Part], names: Names) -> str:
+    for name in filter(None, (names.id_name, *ID_NAMES)):
         if all(name in part.columns or name in part.path.keys for part in parts):
             return name
     there = some_of(list(parts[0].columns))

@@ -26,6 +26,7 @@ class JsonLinesPart:
 
     n_rows = None
     schema_name = ""
+    row_group_sizes = ()
 
     def __init__(self, path: Place) -> None:
         self.path = path

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from lcclassify.batch import BANDS, Batch, LightCurves
 from lcclassify.errors import InputError
 from lcclassify.features import is_header
-from lcclassify.sources.bands import LOWER_Y, band_codes
+from lcclassify.sources.bands import CODES, LOWER_Y, band_codes
 from lcclassify.sources.columns import is_number
-from lcclassify.sources.curve_forms import CurveForm, is_list
+from lcclassify.sources.curve_forms import CurveForm, is_list, struct_fields
 from lcclassify.sources.parquet import NO_FEATURES
 from lcclassify.status import Problem, Status
 
@@ -64,11 +64,14 @@ def with_light_curves(batch: Batch, form: CurveForm) -> Batch:
     """
     context = {name: _whole(batch.context[name]) for name in batch.context.column_names}
     problems = dict(batch.problems)
-    if form.structs:
-        groups = [_of_structs(context.pop(name), form) for name in form.structs]
+    band = None
+    if form.has_row_band:
+        band = band_codes(context.pop(form.band), form.bands or CODES)
+    if form.kind == "lists":
+        items = [_of_lists(_lists(context, form), form, problems)]
     else:
-        columns = {name: context.pop(name) for name in nested_columns(form)}
-        groups = [_of_lists(columns, form, problems)]
+        items = [_of_structs(context.pop(name), form) for name in form.structs]
+    groups = [_observed(*each, form, band, problems) for each in items]
     lengths = np.array([n for n, _ in groups], np.int64).reshape(len(groups), len(batch))
     light_curves, repairs = measure(form, *_interleave(lengths, [seen for _, seen in groups]))
     return replace(
@@ -106,43 +109,57 @@ def together(one: Mapping[int, str], other: Mapping[int, str]) -> dict[int, str]
 
 
 def nested_columns(form: CurveForm) -> list[str]:
-    """The columns of lists or structs that hold light curves."""
-    return list(form.structs or dict.fromkeys(name for name in _names(form) if name is not None))
+    """What holds light curves: columns, or fields of the struct that lists lie in."""
+    names = list(form.structs or form.observed)
+    if form.kind == "lists":
+        names = [f"{struct}.{name}" for struct in form.structs for name in form.observed] or names
+    return [*names, form.band] if form.has_row_band else names
 
 
 def check_nested(path: object, form: CurveForm, columns: Mapping[str, pa.DataType]) -> None:
     """Refuse lists or structs in which times or fluxes are no numbers. InputError"""
     for column in nested_columns(form):
         kind = columns[column].value_type if is_list(columns[column]) else columns[column]
-        fields = {field.name: field.type for field in kind} if form.structs else {column: kind}
+        fields = struct_fields(kind) if form.structs else {column: kind}
         for name, type_ in fields.items():
             if name in (form.mjd, form.flux, form.flux_err) and not is_number(type_):
                 raise InputError(f"{path}: {column!r} holds {type_} of {name}, not numbers")
-
-
-def _names(form: CurveForm) -> tuple[str | None, ...]:
-    return form.mjd, form.band, form.flux, form.flux_err
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks()
 
 
-def _of_structs(column: pa.Array, form: CurveForm) -> tuple[np.ndarray, Observations]:
-    """The number of observations of each object, and them, from structs or lists of them."""
+class _Items(NamedTuple):
+    """The observations of N objects as they are written."""
+
+    lengths: np.ndarray  # (N,) int64
+    values: Mapping[str, pa.Array]  # M of each column or field that is there
+
+
+def _of_structs(column: pa.Array, form: CurveForm) -> _Items:
+    """What lies in structs, or lists of them."""
     if is_list(column.type):
         lengths, items = _lengths(column), column.flatten()
     else:
         lengths, items = column.is_valid().to_numpy(zero_copy_only=False), column.drop_null()
-    fields = {field.name for field in items.type}
-    values = [pc.struct_field(items, name) if name in fields else None for name in _names(form)]
-    return lengths, _observations(values, len(items))
+    there = struct_fields(items.type)
+    values = {name: pc.struct_field(items, name) for name in form.observed if name in there}
+    return _Items(lengths.astype(np.int64), values)
+
+
+def _lists(context: dict[str, pa.Array], form: CurveForm) -> dict[str, pa.Array]:
+    """The lists of each object, which the context loses; a null struct has null lists."""
+    if not form.structs:
+        return {name: context.pop(name) for name in form.observed}
+    (struct,) = (context.pop(name) for name in form.structs)
+    return {name: pc.struct_field(struct, name) for name in form.observed}
 
 
 def _of_lists(
     columns: Mapping[str, pa.Array], form: CurveForm, problems: dict[int, Problem]
-) -> tuple[np.ndarray, Observations]:
-    """Likewise from a list each of times, bands, fluxes and errors."""
+) -> _Items:
+    """What lies in a list each of times, bands, fluxes and so on."""
     lengths = {name: _lengths(column) for name, column in columns.items()}
     n_times = lengths[form.mjd]
     unlike = np.zeros(len(n_times), bool)
@@ -154,22 +171,45 @@ def _of_lists(
     if unlike.any():
         index = pa.array(np.arange(len(n_times)), mask=unlike)
         columns = {name: column.take(index) for name, column in columns.items()}
-    items = {name: column.flatten() for name, column in columns.items()}
-    values = [items.get(name) if name else None for name in _names(form)]
-    n_rows = np.where(unlike, 0, n_times)
-    return n_rows, _observations(values, int(n_rows.sum()))
+    values = {name: column.flatten() for name, column in columns.items()}
+    return _Items(np.where(unlike, 0, n_times), values)
 
 
 def _lengths(column: pa.Array) -> np.ndarray:
     return np.asarray(pc.fill_null(pc.list_value_length(column), 0), np.int64)
 
 
-def _observations(values: Sequence[pa.Array | None], n_rows: int) -> Observations:
-    mjd, band, flux, flux_err = values
-    codes = np.full(n_rows, -1, np.int8) if band is None else band_codes(band)
-    return Observations(
-        _float64(mjd, n_rows), codes, _float64(flux, n_rows), _float64(flux_err, n_rows)
+def _observed(
+    lengths: np.ndarray,
+    values: Mapping[str, pa.Array],
+    form: CurveForm,
+    row_band: np.ndarray | None,
+    problems: dict[int, Problem],
+) -> tuple[np.ndarray, Observations]:
+    """The number of observations of each object, and them; without those whose flags say so."""
+    n_rows = int(lengths.sum())
+    if row_band is not None:
+        band = np.repeat(row_band, lengths)
+    elif form.band in values:
+        band = band_codes(values[form.band], form.bands or CODES)
+    else:
+        band = np.full(n_rows, -1, np.int8)
+    mjd, flux, flux_err = (
+        _float64(values.get(name or ""), n_rows) for name in (form.mjd, form.flux, form.flux_err)
     )
+    seen = Observations(mjd, band, flux, flux_err)
+    if not form.reject:
+        return lengths, seen
+    kept = np.ones(n_rows, bool)
+    for name, bits in form.reject.items():
+        flags = pc.fill_null(values[name].cast(pa.int64(), safe=False), 0)
+        kept &= (flags.to_numpy() & bits) == 0
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    n_kept = np.bincount(owner[kept], minlength=len(lengths))
+    for row in np.flatnonzero((lengths > 0) & (n_kept == 0)):
+        reason = f"all of its {lengths[row]} observations are flagged"
+        problems.setdefault(int(row), Problem(Status.TOO_FEW_OBSERVATIONS, reason))
+    return n_kept, Observations(*(column[kept] for column in seen))
 
 
 def _float64(column: pa.Array | None, n_rows: int) -> np.ndarray:

@@ -44,6 +44,7 @@ class LongPart:
     """
 
     schema_name = ""
+    row_group_sizes = ()
 
     def __init__(self, parts: Sequence[Part], id_name: str) -> None:
         self.path = parts[0].path

@@ -1,6 +1,6 @@
 """Part: what every format offers, and how it is read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -20,11 +20,18 @@ class Part(Protocol):
 
     @property
     def columns(self) -> Mapping[str, pa.DataType]:
-        """Every column; the fields of structs under their own names."""
+        """Every column; fields of features and header under their own names.
+
+        The same object each time, which files of equal schema may share.
+        """
 
     @property
     def n_rows(self) -> int | None:
         """Number of rows; None where only reading on would tell."""
+
+    @property
+    def row_group_sizes(self) -> Sequence[int]:
+        """Rows of each piece that can be read alone; none if the file cannot be divided."""
 
     @property
     def schema_name(self) -> str:
@@ -38,9 +45,27 @@ class Part(Protocol):
     ) -> Iterator[Batch]:
         """The rows in order, at most ``size`` at a time. InputError where the file is damaged.
 
-        ``columns`` come as numbers, ``exact`` ones in the context as they are. Ids are null if
-        there is no such column.
+        ``columns`` come as numbers, ``exact`` ones in the context as they are; of COLUMN.FIELD,
+        that column of structs with this field at least. Ids are null if there is no such column.
         """
+
+
+def distinct(parts: Iterable[Part]) -> list[Part]:
+    """The first of all parts that share their columns."""
+    found: dict[int, Part] = {}
+    for part in parts:
+        found.setdefault(id(part.columns), part)
+    return list(found.values())
+
+
+def whole_column(name: str, columns: Collection[str]) -> str:
+    """The column that a name is, or is a field of."""
+    return name if name in columns else name.rpartition(".")[0] or name
+
+
+def whole_columns(names: Iterable[str], columns: Collection[str]) -> list[str]:
+    """The columns that names are, or are fields of; each once."""
+    return list(dict.fromkeys(whole_column(name, columns) for name in names))
 
 
 def id_type(part: Part, name: str) -> pa.DataType:

@@ -4,10 +4,9 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from glob import glob, has_magic
 from http.client import HTTPException
 from pathlib import Path, PurePath
@@ -20,13 +19,23 @@ import pyarrow as pa
 from pyarrow import fs
 
 from lcclassify.errors import InputError, os_reason
+from lcclassify.hats.catalogue import Catalogue, read_catalogue
+from lcclassify.hats.leaf import FOLDERS
+from lcclassify.sources.patterns import (
+    COMPRESSIONS,
+    compression,
+    is_data,
+    is_found,
+    split_pattern,
+    table_suffix,
+)
 from lcclassify.urls import without_secrets
 
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 BUFFER = 1 << 18  # bytes
 TIMEOUT_S = 30  # without a byte from a web server
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 LOCAL = fs.LocalFileSystem()
+WEB = ("http", "https")
 WRITTEN_SO = "/%:@!$&'()*+,;=~"  # what stays as it is in the path of a URL
 
 # What object stores say of themselves inside longer texts, and the sentence for it.
@@ -68,17 +77,23 @@ class Place:
     @property
     def suffix(self) -> str:
         """What tells the format: .csv for features.csv and for features.csv.gz."""
-        return _suffix(self.name)
+        return table_suffix(self.name)
 
     @property
     def keys(self) -> dict[str, str | None]:
-        """The ``key=value`` folders that it lies in. Values are text: 007 is not 7."""
+        """The ``key=value`` folders that it lies in. Values are text: 007 is not 7.
+
+        The folders of a HATS catalogue number pixels of the sky: they are none.
+        """
         pairs = [folder.partition("=") for folder in PurePath(self.name).parts[:-1]]
-        return {
+        keys = {
             key: None if value == HIVE_NULL else unquote(value)
             for key, equals, value in pairs
             if key and equals
         }
+        if FOLDERS[0] in keys:
+            keys = {key: value for key, value in keys.items() if key not in FOLDERS}
+        return keys
 
     def key_column(self, key: str, n_rows: int) -> pa.Array:
         """The value of one key, for every row."""
@@ -130,14 +145,18 @@ class Place:
 def find_places(pattern: str, suffixes: Collection[str]) -> list[Place]:
     """The files that a path, folder, glob or URL names, in the order of their names.
 
+    Those of a HATS catalogue come in its own order, without those of its margins and indexes.
     InputError if there are none, if one has another suffix, or if nobody can be asked.
     """
     if not pattern:
         raise InputError("the name of an input is empty")
-    scheme = pattern.partition("://")[0].lower() if "://" in pattern else ""
-    if scheme in ("http", "https"):
+    scheme = _scheme(pattern)
+    if scheme in WEB:
         return [_download(pattern, suffixes)]
-    found = _on_server(pattern, suffixes) if scheme else _on_disk(pattern, suffixes)
+    if catalogue := find_catalogue(pattern):
+        found = [_place(scheme, catalogue.filesystem, path) for path in catalogue.paths]
+    else:
+        found = _on_server(pattern, suffixes) if scheme else _on_disk(pattern, suffixes)
     if not found:
         raise InputError(f"{without_secrets(pattern)}: no {', '.join(suffixes)} file there")
     for place in found:
@@ -145,18 +164,42 @@ def find_places(pattern: str, suffixes: Collection[str]) -> list[Place]:
     return found
 
 
+def find_catalogue(pattern: str) -> Catalogue | None:
+    """The HATS catalogue in a folder, here or behind a URL; None if something else is named.
+
+    Of a collection it is the primary table. InputError if it is damaged or cannot be read.
+    """
+    scheme = _scheme(pattern)
+    if scheme in WEB:
+        return None
+    if scheme:
+        with _server(pattern) as (filesystem, base, wild):
+            is_folder = not wild and filesystem.get_file_info(base).type == fs.FileType.Directory
+            return (
+                read_catalogue(filesystem, base.rstrip("/"), without_secrets(pattern))
+                if is_folder
+                else None
+            )
+    if not os.path.isdir(pattern):
+        return None
+    try:
+        return read_catalogue(LOCAL, str(Path(pattern)), str(Path(pattern)))
+    except OSError as error:
+        raise _cannot_read(pattern, error) from None
+
+
 def stem(pattern: str) -> str:
     """What to call a result: features for s3://bucket/features.csv.gz, runs for runs/*.csv."""
-    fixed, _ = _split(without_secrets(pattern))
+    fixed, _ = split_pattern(without_secrets(pattern))
     name = fixed.rstrip("/").rpartition("/")[2] if "://" in pattern else Path(fixed).resolve().name
-    return PurePath(name.removesuffix(_compressed(name))).stem or "features"
+    return PurePath(name.removesuffix(compression(name))).stem or "features"
 
 
 def _on_disk(pattern: str, suffixes: Collection[str]) -> list[Place]:
     path = Path(pattern)
     if os.path.isdir(path):
         there = (file for file in path.rglob("*") if file.is_file())
-        found = sorted(file for file in there if _is_data(file.relative_to(path).parts, suffixes))
+        found = sorted(file for file in there if is_data(file.relative_to(path).parts, suffixes))
     elif not os.path.exists(path) and has_magic(pattern):
         found = sorted(map(Path, glob(pattern, recursive=True)))
     else:
@@ -166,42 +209,57 @@ def _on_disk(pattern: str, suffixes: Collection[str]) -> list[Place]:
             raise InputError(f"{str(file)!r}: its name cannot be printed; rename the file")
         if os.path.exists(file) and not os.path.isfile(file):
             raise InputError(f"{file} is not an ordinary file")
-    return [Place(str(file), LOCAL, str(file)) for file in found]
+    return [_place("", LOCAL, str(file)) for file in found]
 
 
 def _on_server(url: str, suffixes: Collection[str]) -> list[Place]:
-    """What pyarrow's file systems have there: S3, Google Cloud, Azure, HDFS..., and file://."""
-    name = without_secrets(url)
-    start = url
-    try:
-        parts = urlsplit(url)
-        fixed, wild = _split(parts.path)
-        start = urlunsplit(parts._replace(path=quote(fixed, safe=WRITTEN_SO)))
-        filesystem, base = fs.FileSystem.from_uri(start)
+    with _server(url) as (filesystem, base, wild):
         info = filesystem.get_file_info(base)
         if not wild and info.type == fs.FileType.File:
             found = [base]
         elif info.type == fs.FileType.NotFound:
-            raise InputError(f"cannot read {name}: there is no such file, folder or bucket")
+            raise InputError(
+                f"cannot read {without_secrets(url)}: there is no such file, folder or bucket"
+            )
         else:
             deep = not wild or len(wild) > 1
             listed = filesystem.get_file_info(fs.FileSelector(base, recursive=deep))
             found = [
                 file.path
                 for file in listed
-                if file.type == fs.FileType.File
-                and _is_found(_below(base, file.path), wild, suffixes)
+                if file.type == fs.FileType.File and is_found(base, file.path, wild, suffixes)
             ]
+    ordered = sorted(found, key=lambda path: path.split("/"))
+    return [_place(_scheme(url), filesystem, path) for path in ordered]
+
+
+@contextmanager
+def _server(url: str) -> Iterator[tuple[fs.FileSystem, str, list[str]]]:
+    """What pyarrow's file systems have there: S3, Google Cloud, Azure, HDFS..., and file://.
+
+    The file system, a path in it, and the pattern that follows. InputError for what goes wrong here
+    or inside the context.
+    """
+    name = without_secrets(url)
+    start = url
+    try:
+        parts = urlsplit(url)
+        fixed, wild = split_pattern(parts.path)
+        start = urlunsplit(parts._replace(path=quote(fixed, safe=WRITTEN_SO)))
+        yield (*fs.FileSystem.from_uri(start), wild)
     except (ValueError, pa.ArrowException) as error:
         reason = str(error).replace(start, name)
         raise InputError(f"cannot read {name}: {reason}") from None
     except OSError as error:
         raise _cannot_read(name, error) from None
-    scheme = name.partition("://")[0]
-    return [
-        Place(f"{scheme}://{path}", filesystem, path)
-        for path in sorted(found, key=lambda path: path.split("/"))
-    ]
+
+
+def _scheme(pattern: str) -> str:
+    return pattern.partition("://")[0].lower() if "://" in pattern else ""
+
+
+def _place(scheme: str, filesystem: fs.FileSystem, path: str) -> Place:
+    return Place(f"{scheme}://{path}" if scheme else path, filesystem, path)
 
 
 def _download(url: str, suffixes: Collection[str]) -> Place:
@@ -245,47 +303,8 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def _split(path: str) -> tuple[str, list[str]]:
-    """The folders and names without a wildcard, and all from the first one with a wildcard on."""
-    parts = path.split("/")
-    n_fixed = next((row for row, part in enumerate(parts) if has_magic(part)), len(parts))
-    return "/".join(parts[:n_fixed]), parts[n_fixed:]
-
-
-def _below(folder: str, path: str) -> tuple[str, ...]:
-    return tuple(path.removeprefix(folder).strip("/").split("/"))
-
-
-def _is_found(parts: Sequence[str], wild: Sequence[str], suffixes: Collection[str]) -> bool:
-    return _matches(parts, wild) if wild else _is_data(parts, suffixes)
-
-
-def _is_data(parts: Sequence[str], suffixes: Collection[str]) -> bool:
-    """Whether a file below a folder is one of its tables: of a known suffix and not hidden."""
-    return _suffix(parts[-1]) in suffixes and not any(part[0] in "._" for part in parts)
-
-
-def _matches(parts: Sequence[str], wild: Sequence[str]) -> bool:
-    """Whether names match patterns, one to one, as ``glob`` has it: ** is any number of folders."""
-    if not wild or not parts:
-        return not wild and not parts
-    if wild[0] == "**":
-        return _matches(parts, wild[1:]) or _matches(parts[1:], wild)
-    hidden = parts[0].startswith(".") and not wild[0].startswith(".")
-    return not hidden and fnmatchcase(parts[0], wild[0]) and _matches(parts[1:], wild[1:])
-
-
-def _suffix(name: str) -> str:
-    return PurePath(name.removesuffix(_compressed(name))).suffix
-
-
-def _compressed(name: str) -> str:
-    suffix = PurePath(name).suffix
-    return suffix if suffix in COMPRESSIONS else ""
-
-
 def _check_suffix(name: str, suffixes: Collection[str]) -> None:
-    if _suffix(name) not in suffixes:
+    if table_suffix(name) not in suffixes:
         raise InputError(f"{name}: cannot tell its format; known suffixes: {', '.join(suffixes)}")
 
 

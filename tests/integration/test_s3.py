@@ -100,6 +100,24 @@ def test_the_keys_of_folders_come_with_the_rows(bucket, local):
     assert {row["night"] for row in rows} == {"1", "2"}
 
 
+def test_a_hats_collection_has_the_rows_that_it_has_here(bucket, tmp_path):
+    """Two leaves, of which the second is listed first, and a margin."""
+    table = tmp_path / "toy" / "dataset" / "Norder=0" / "Dir=0"
+    margin = tmp_path / "toy_10arcs" / "dataset" / "Norder=0" / "Dir=0"
+    for start, path in ((0, table / "Npix=1.parquet"), (10, table / "Npix=5.parquet")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(TABLE.slice(start, 10), path)
+    margin.mkdir(parents=True)
+    pq.write_table(TABLE.slice(0, 3), margin / "Npix=5.parquet")
+    (tmp_path / "collection.properties").write_text("hats_primary_table_url=toy\n")
+    (tmp_path / "toy" / "hats.properties").write_text("hats_nrows=20\n")
+    (tmp_path / "toy" / "partition_info.csv").write_text("Norder,Npix\n0,5\n0,1\n")
+    there, base = fs.FileSystem.from_uri(bucket("hats"))
+    fs.copy_files(str(tmp_path), base, destination_filesystem=there)
+    rows = read(bucket("hats"))
+    assert rows == read(str(tmp_path)) == TABLE.slice(10, 10).to_pylist() + TABLE[:10].to_pylist()
+
+
 def test_a_truncated_file_is_one_sentence(bucket, tmp_path):
     path = tmp_path / "cut.parquet"
     pq.write_table(TABLE, path)

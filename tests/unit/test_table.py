@@ -32,7 +32,7 @@ def test_a_join_is_the_same_after_json(tables):
         [str(tables / "objects.parquet")], None, [str(tables / "header.parquet")], None
     )
     [join] = table.joins(["mwebv"])
-    written = {"path": join.path, "stamps": [list(join.stamps[0])], "names": {}}
+    written = {"path": join.path, "stamps": [list(join.stamps[0])], "id_name": "oid", "names": {}}
     assert Join.of(written | {"columns": ["mwebv"]}) == join
 
 

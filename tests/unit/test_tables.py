@@ -1,3 +1,5 @@
+from importlib.resources import files
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -153,6 +155,27 @@ def test_light_curves_are_rows_or_lists(network):
     )
     frame = lcclassify.classify_table(rows.to_pandas(), network)
     assert frame["class"].tolist() == by_rows["class"].to_pylist()
+
+
+def test_a_preset_says_where_the_light_curves_of_a_table_lie(network, tmp_path):
+    curve = {"band": ["g", "y"], "psfFlux": [1.0, 2.0], "psfFluxErr": [0.1, 0.1]}
+    curve |= {"psfFlux_flag": [False, False], "midpointMjdTai": [6e4, 6e4 + 1]}
+    lists = {
+        name: pa.array([values], pa.large_list(pa.array(values).type))
+        for name, values in curve.items()
+    }
+    sources = pa.StructArray.from_arrays(list(lists.values()), list(lists))
+    table = pa.table({"objectId": [7], "dust": [0.1], "objectForcedSource": sources})
+    names = tmp_path / "names.toml"
+    preset = files("lcclassify") / "catalogue" / "presets" / "rubin-object.toml"
+    names.write_text('[columns]\nMWEBV = "dust"\n' + preset.read_text())
+    result = lcclassify.classify_table(table, network, columns=names)
+    assert result.select(["objectId", "status"]).to_pylist() == [{"objectId": 7, "status": "ok"}]
+    result = lcclassify.classify_table(table, network, columns="rubin-object", min_coverage=0)
+    assert result["status"].to_pylist() == ["ok"]
+    names.write_text('[columns]\nMWEBV = "nope"\n')
+    with pytest.raises(InputError, match=r"names\.toml: the input has no column nope"):
+        lcclassify.classify_table(table, network, columns=names)
 
 
 def test_a_flux_without_a_unit_asks_for_one(network):

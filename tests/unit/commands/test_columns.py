@@ -87,7 +87,8 @@ def test_a_result_for_other_names_is_another_job(folder, capsys):
     (folder / "names.toml").write_text(text)
     assert run(*argv, "--columns", "names.toml") == 5
     assert (
-        "results was made for another job: names.rb was 'quality' and is" in capsys.readouterr().err
+        "results was made for another job: names.columns.rb was 'quality' and is"
+        in capsys.readouterr().err
     )
 
 

@@ -15,6 +15,7 @@ from lcclassify.errors import InputError
 from lcclassify.sources import curve_reader
 from lcclassify.sources.curve_forms import LightCurveOptions
 from lcclassify.sources.file import FileSource, open_files
+from lcclassify.sources.names import Names
 from lcclassify.status import Status
 
 NUMBERS = st.one_of(st.floats(allow_infinity=False), st.none())
@@ -272,7 +273,7 @@ def test_columns_of_other_names_hold_light_curves_when_they_are_told(tmp_path):
     table = SHORT.rename_columns(["oid", "mwebv", "when", "filter", "brightness", "error"])
     path = write(tmp_path / "a.parquet", table)
     names = {"mjd": "when", "band": "filter", "FLUXCAL": "brightness", "FLUXCALERR": "error"}
-    files = open_files([str(path)], names=names)
+    files = open_files([str(path)], names=Names(names))
     (batch,) = FileSource(files, ["mwebv"], light_curves=LightCurveOptions())
     assert batch.light_curves.zero_point == 27.5
     assert batch.light_curves.flux.tolist() == [2.0, 4.0, 6.0]

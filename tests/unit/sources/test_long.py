@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lcclassify.errors import InputError
 from lcclassify.sources import long
 from lcclassify.sources.file import FileSource, open_files
+from lcclassify.sources.names import Names
 from lcclassify.status import Status
 
 NAMES = ["oid", "name", "fid", "value", "updated_date"]
@@ -225,10 +226,10 @@ def test_columns_and_features_may_go_by_other_names(tmp_path):
     path = write(tmp_path / "f.parquet", ROWS, names)
     called = {"oid": "object", "name": "feature", "fid": "band", "sgscore1": "rb"}
     called["updated_date"] = "changed"
-    files = open_files([path], names=called)
+    files = open_files([path], names=Names(called))
     assert list(files.columns) == ["oid", "Amplitude_1", "Amplitude_2", "g-r_max_12", "sgscore1"]
     assert files.renamed == called.keys()
-    features, _ = read(path, ["sgscore1"], names=called)
+    features, _ = read(path, ["sgscore1"], names=Names(called))
     assert features == {"b": {"sgscore1": 0.75}, "a": {"sgscore1": None}}
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from lcclassify.errors import InputError
 from lcclassify.sources.file import FileSource, open_files
-from lcclassify.sources.names import check_names, read_names
+from lcclassify.sources.names import Names, check_names, read_names
 
 TABLE = pa.table({"object": ["p", "q"], "PPE": [1.0, 2.0], "col": [3.0, 4.0], "rest": [5.0, 6.0]})
 
@@ -20,13 +20,13 @@ def path(request, tmp_path):
 
 
 def read(path, names, columns):
-    [batch] = FileSource(open_files([path], names=names), columns)
+    [batch] = FileSource(open_files([path], names=Names(names)), columns)
     assert batch.features.column_names == columns
     return batch.id_name, batch.object_id.to_pylist(), batch.features.to_pydict()
 
 
 def test_columns_go_by_their_new_names_alone(path):
-    files = open_files([path], names={"oid": "object", "rb": "col"})
+    files = open_files([path], names=Names({"oid": "object", "rb": "col"}))
     assert list(files.columns) == ["PPE", "rest", "oid", "rb"]
     assert (files.id_name, files.renamed) == ("oid", {"oid", "rb"})
     values = {"rb": [3.0, 4.0], "rest": [5.0, 6.0]}
@@ -35,7 +35,7 @@ def test_columns_go_by_their_new_names_alone(path):
 
 def test_a_name_hides_a_column_of_any_of_its_spellings(path):
     names = {"oid": "object", "Period_fit": "col"}
-    assert list(open_files([path], names=names).columns) == ["rest", "oid", "Period_fit"]
+    assert list(open_files([path], names=Names(names)).columns) == ["rest", "oid", "Period_fit"]
 
 
 def test_one_column_may_have_two_names_and_two_columns_may_be_swapped(path):
@@ -48,14 +48,14 @@ def test_a_file_without_the_column_keeps_its_own(tmp_path):
     pq.write_table(TABLE, tmp_path / "0.parquet")
     other = TABLE.rename_columns({"object": "oid", "col": "rb"})
     pq.write_table(other, tmp_path / "1.parquet")
-    files = open_files([str(tmp_path)], names={"oid": "object", "rb": "col"})
+    files = open_files([str(tmp_path)], names=Names({"oid": "object", "rb": "col"}))
     batches = list(FileSource(files, ["rb"]))
     assert [batch.object_id.to_pylist() for batch in batches] == [["p", "q"]] * 2
     assert [batch.features["rb"].to_pylist() for batch in batches] == [[3.0, 4.0]] * 2
 
 
 def test_context_columns_are_renamed_too(path):
-    files = open_files([path], names={"oid": "object", "alertId": "rest", "lastmjd": "rest"})
+    files = open_files([path], names=Names({"oid": "object", "alertId": "rest", "lastmjd": "rest"}))
     [batch] = FileSource(files, [], context=["alertId", "lastmjd"])
     assert batch.context.to_pydict() == {"alertId": [5, 6], "lastmjd": [5.0, 6.0]}
     assert len(batch) == 2
@@ -63,15 +63,18 @@ def test_context_columns_are_renamed_too(path):
 
 def test_the_table_of_names(tmp_path):
     (tmp_path / "m.toml").write_text('[columns]\noid = "my id"\n"W1-W2" = "w12"\n')
-    assert read_names(tmp_path / "m.toml") == {"oid": "my id", "W1-W2": "w12"}
+    assert read_names(tmp_path / "m.toml") == Names({"oid": "my id", "W1-W2": "w12"})
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"columns = 3", "{path}: expected one table [columns]"),
-        (b"", "{path}: expected one table [columns]"),
-        (b'[columns]\n[more]\na = "b"', "{path}: expected one table [columns], not more"),
+        (b"columns = 3", "{path}: expected a table [columns], [light_curves] or both"),
+        (b"", "{path}: expected a table [columns], [light_curves] or both"),
+        (
+            b'[columns]\n[more]\na = "b"',
+            "{path}: expected a table [columns], [light_curves] or both, not more",
+        ),
         (b"[columns]\nrb = 3", "{path}: rb is 3; expected the name of a column in quotes"),
         (b"[columns]\na.b = 'c'", "{path}: a is {{'b': 'c'}}; expected the name of a column in"),
         (b"[columns", "{path} is not TOML: Expected ']' at the end of a table declaration"),
@@ -94,7 +97,7 @@ def test_a_table_of_names_that_is_not_there(tmp_path):
 
 def test_columns_that_no_table_has_are_refused(path, tmp_path):
     names = {"oid": "object", "rb": "nope", "PPE": "neither"}
-    files = open_files([path], names=names)
+    files = open_files([path], names=Names(names))
     with pytest.raises(InputError) as error:
         check_names(tmp_path / "m.toml", names, files.renamed)
     assert str(error.value) == f"{tmp_path / 'm.toml'}: the input has no column nope, neither"

@@ -14,7 +14,8 @@ import pytest
 
 from lcclassify.errors import InputError
 from lcclassify.sources.file import FileSource, open_files
-from lcclassify.sources.places import COMPRESSIONS, _matches, find_places, stem
+from lcclassify.sources.patterns import COMPRESSIONS, matches_pattern
+from lcclassify.sources.places import find_places, stem
 from lcclassify.urls import without_secrets
 
 TABLE = pa.table({"oid": ["ZTF1", "ZTF2", "ZTF3"], "a": [0.5, None, 2.0]})
@@ -148,7 +149,7 @@ def test_a_url_that_cannot_be_read_is_one_sentence(url, message):
     assert "ret" not in error
 
 
-def test_a_pattern_that_nothing_matches(tmp_path):
+def test_a_pattern_that_nothingmatches(tmp_path):
     url = f"file://{tmp_path}/*.csv"
     assert error_of(find_places, url, SUFFIXES) == f"{url}: no .parquet, .csv, .jsonl file there"
 
@@ -168,7 +169,7 @@ def test_a_pattern_that_nothing_matches(tmp_path):
     ],
 )
 def test_patterns_match_as_those_of_local_files_do(tmp_path, path, pattern, matches):
-    assert _matches(path.split("/"), pattern.split("/")) == matches
+    assert matches_pattern(path.split("/"), pattern.split("/")) == matches
     write(TABLE, tmp_path / path)
     assert bool(list_local(tmp_path, pattern)) == matches
 

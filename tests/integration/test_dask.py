@@ -1,0 +1,221 @@
+"""Dask: the same parts as from one machine, whatever is killed meanwhile."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from clusters import Cluster, kill, wait_for
+from shards import SMALL_SHARDS, content
+
+from lcclassify.cli import main
+from lcclassify.resolve import resolve_model
+
+pytestmark = pytest.mark.usefixtures("small_shards")
+N_SHARDS = 24
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    """Files of a shard each."""
+    folder = tmp_path_factory.mktemp("night")
+    names = [feature.name for feature in resolve_model("plasticc").features]
+    rng = np.random.default_rng(0)
+    for number in range(N_SHARDS):
+        columns = {"oid": [f"{number}-{row}" for row in range(300)]}
+        columns |= {name: rng.normal(size=300).astype(np.float32) for name in names}
+        pq.write_table(pa.table(columns), folder / f"{number:02d}.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(night, tmp_path_factory):
+    """What one process makes of it."""
+    folder = tmp_path_factory.mktemp("results") / "whole"
+    assert run(night, folder, "--workers", 1) == 0
+    return content(folder)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A scheduler without workers; these take a moment for each shard."""
+    with Cluster(tmp_path / "dask", pause_s=0.1) as cluster:
+        yield cluster
+
+
+def run(night, folder, *argv):
+    with pytest.raises(SystemExit) as stop:
+        main(["classify-file", str(night), "--to", f"{folder}/", "-q", *map(str, argv)])
+    return stop.value.code
+
+
+def on_dask(cluster):
+    return ["--engine", "dask", "--scheduler", cluster.file]
+
+
+def start(night, folder, cluster):
+    """The same as a process of its own."""
+    argv = [*SMALL_SHARDS, "classify-file", str(night), "--to", f"{folder}/"]
+    argv += map(str, on_dask(cluster))
+    options = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    return subprocess.Popen(argv, **options)
+
+
+def recorded(out):
+    """The parts whose records are there, and what tells them from others made later."""
+    numbers = [path.stem for path in (out / "_lcclassify").glob("0*.json")]
+    return {n: (out / f"part-{n}.parquet").stat().st_ino for n in numbers}
+
+
+def test_a_cluster_of_this_machine_gives_the_same_bytes(night, whole, tmp_path):
+    assert run(night, tmp_path / "out", "--engine", "dask", "--workers", 2) == 0
+    assert content(tmp_path / "out") == whole
+
+
+def test_workers_of_the_command_line_load_the_model_once_each(night, whole, tmp_path, cluster):
+    for _ in range(2):
+        cluster.start_worker()
+    assert run(night, tmp_path / "out", *on_dask(cluster)) == 0
+    assert content(tmp_path / "out") == whole
+    starts = cluster.noted("start")
+    assert sorted(int(number) for number, _ in starts) == list(range(N_SHARDS))
+    loads = Counter(pid for _, pid in cluster.noted("load"))
+    assert set(loads) == {pid for _, pid in starts}
+    assert set(loads.values()) == {1}
+
+
+def test_an_address_will_do_for_a_scheduler(night, whole, tmp_path, cluster):
+    import json
+
+    cluster.start_worker()
+    address = json.loads(cluster.file.read_text())["address"]
+    assert run(night, tmp_path / "out", "--engine", "dask", "--scheduler", address) == 0
+    assert content(tmp_path / "out") == whole
+
+
+def test_a_killed_worker_costs_the_shard_that_it_had(night, whole, tmp_path, cluster):
+    first, _ = (cluster.start_worker(nanny=False) for _ in range(2))
+    out = tmp_path / "out"
+    with start(night, out, cluster) as process:
+        wait_for(lambda: len(cluster.noted("start")) >= 6)
+        kill(first)
+        error = process.stderr.read()
+    assert process.returncode == 0, error
+    assert content(out) == whole
+    starts = Counter(number for number, _ in cluster.noted("start"))
+    assert set(map(int, starts)) == set(range(N_SHARDS))
+    assert sum(count - 1 for count in starts.values()) <= 2
+
+
+@pytest.mark.parametrize("victim", ["worker", "driver", "scheduler"])
+@pytest.mark.parametrize("n_kills", [1, pytest.param(10, marks=pytest.mark.long)])
+def test_whatever_is_killed_no_finished_shard_is_done_again(
+    night, whole, tmp_path, cluster, victim, n_kills
+):
+    out, pause = tmp_path / "out", random.Random(victim)
+    workers = [cluster.start_worker() for _ in range(2)]
+    there = {}
+    for _ in range(n_kills):
+        with start(night, out, cluster) as process:
+            n_before = len(cluster.noted("start"))
+            wait_for(lambda n=n_before, p=process: len(cluster.noted("start")) > n or p.poll() == 0)
+            time.sleep(pause.uniform(0, 1))
+            if victim == "worker":
+                kill(workers.pop(0))
+                workers.append(cluster.start_worker())
+            elif victim == "driver":
+                os.kill(process.pid, signal.SIGKILL)
+            else:
+                kill(cluster.scheduler)
+                for worker in workers:
+                    kill(worker)
+            error = process.stderr.read()
+            process.wait()
+        assert "Traceback" not in error
+        if victim == "scheduler":
+            last = error.splitlines()[-1]
+            if process.returncode:
+                assert process.returncode == 6
+                assert last.startswith(f"lcclassify: the Dask scheduler {cluster.file} has gone")
+            cluster.scheduler = cluster.start_scheduler()
+            workers = [cluster.start_worker() for _ in range(2)]
+        now = recorded(out)
+        assert there.items() <= now.items()
+        there = now
+    assert run(night, out, *on_dask(cluster)) == 0
+    assert content(out) == whole  # nothing is left of killed writers
+    assert there.items() <= recorded(out).items()
+
+
+@pytest.fixture
+def spoilt(night, tmp_path):
+    """Two sound files of the night and, between them, whatever a test makes of the third."""
+    folder = tmp_path / "spoilt"
+    folder.mkdir()
+    for name in ("00", "02"):
+        (folder / f"{name}.parquet").write_bytes((night / f"{name}.parquet").read_bytes())
+    return folder
+
+
+@pytest.mark.parametrize("engine", ["dask", "local"])
+def test_a_damaged_file_leaves_the_others(night, spoilt, tmp_path, cluster, capsys, engine):
+    sound = (night / "01.parquet").read_bytes()
+    middle = len(sound) // 2
+    (spoilt / "01.parquet").write_bytes(sound[:middle] + bytes(9999) + sound[middle + 9999 :])
+    cluster.start_worker()
+    argv = on_dask(cluster) if engine == "dask" else ["--workers", 2]
+    assert run(spoilt, tmp_path / "out", *argv) == 3
+    told = f"1 of 3 shards failed, the others are done: {spoilt}/01.parquet is damaged: "
+    assert told in capsys.readouterr().err
+    assert recorded(tmp_path / "out").keys() == {"00000", "00002"}
+
+
+def test_a_shard_that_kills_its_workers_is_told(night, spoilt, tmp_path, cluster, capsys):
+    (spoilt / "01-poison.parquet").write_bytes((night / "01.parquet").read_bytes())
+    for _ in range(2):
+        cluster.start_worker()
+    assert run(spoilt, tmp_path / "out", *on_dask(cluster)) == 6
+    error = capsys.readouterr().err
+    assert "1 of 3 shards failed, the others are done: " in error
+    assert f"{spoilt}/01-poison.parquet: its workers were killed" in error
+    assert recorded(tmp_path / "out").keys() == {"00000", "00002"}
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_a_worker_with_other_packages_is_refused(night, tmp_path, cluster, capsys):
+    cluster.start_worker()
+    cluster.start_worker(preload="import lcclassify\nlcclassify.__version__ = '0.0.9'\n")
+    import distributed
+
+    with distributed.Client(scheduler_file=str(cluster.file)) as client:
+        client.wait_for_workers(2, timeout=60)
+    assert run(night, tmp_path / "out", *on_dask(cluster)) == 6
+    error = capsys.readouterr().err
+    assert "cannot do this job (1 of 2 workers)" not in error
+    assert "lcclassify is 0.0.9 on " in error
+    assert recorded(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize("scheduler", ["tcp://127.0.0.1:9", "there-is-no-such-file.json"])
+def test_a_scheduler_that_is_not_there_is_one_line(night, tmp_path, capsys, monkeypatch, scheduler):
+    from lcclassify.jobs import dask_engine
+
+    monkeypatch.setattr(dask_engine, "TIMEOUT_S", 1)
+    assert run(night, tmp_path / "out", "--engine", "dask", "--scheduler", scheduler) == 6
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"no Dask scheduler answers at {scheduler}" in error
+
+
+def test_a_scheduler_without_workers_is_told(night, tmp_path, cluster, capsys, monkeypatch):
+    from lcclassify.jobs import dask_engine
+
+    monkeypatch.setattr(dask_engine, "TIMEOUT_S", 2)
+    assert run(night, tmp_path / "out", *on_dask(cluster)) == 6
+    assert "has no workers after 2 s; start some" in capsys.readouterr().err
