@@ -19,7 +19,8 @@
 
 set -euo pipefail
 scheduler=$SLURM_SUBMIT_DIR/dask-$SLURM_JOB_ID.json # all nodes see it
-trap 'kill $(jobs -p); wait; rm -f "$scheduler"' EXIT
+trap 'kill $(jobs -p) || true; wait; rm -f "$scheduler"' EXIT
+export DASK_LOGGING__DISTRIBUTED=error # or every connection that is made or closed is told
 
 dask scheduler --scheduler-file "$scheduler" --port 0 --no-dashboard &
 until [[ -s $scheduler ]]; do sleep 1; done

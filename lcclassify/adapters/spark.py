@@ -37,15 +37,15 @@ def classify_frame(
     """The answers for a frame whose rows are objects: the columns of ``classify-file``.
 
     Python is sent only the columns that the model needs; ``columns`` is a preset, or a file that
-    says which column is what. InputError if there are not all of them,
-    or if the rows are observations.
+    says which column is what. InputError if there are not all of them, or if the rows are
+    observations.
     """
     from pyspark.sql.pandas.types import to_arrow_schema
 
     scorer = TableScorer.of(model, columns=columns, **options)
     needed = scorer.needed(to_arrow_schema(frame.schema))
     chosen = frame.select(*(f"`{name.replace('`', '``')}`" for name in needed))
-    return chosen.mapInArrow(*map_in_arrow(chosen.schema, model, columns=columns, **options))
+    return chosen.mapInArrow(*_mapping(scorer, chosen.schema))
 
 
 def map_in_arrow(
@@ -55,16 +55,11 @@ def map_in_arrow(
     columns: str | PathLike[str] | None = None,
     **options: Unpack[Options],
 ) -> tuple[BatchMap, "StructType"]:
-    """What ``DataFrame.mapInArrow`` takes for a frame of this schema: function and schema."""
-    from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+    """What ``DataFrame.mapInArrow`` takes for a frame of this schema: function and schema.
 
-    scorer = TableScorer.of(model, columns=columns, **options)
-
-    def classify(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield from scorer(batch).to_batches()
-
-    return classify, from_arrow_schema(scorer.answer_schema(to_arrow_schema(schema)))
+    InputError as for ``classify_frame``.
+    """
+    return _mapping(TableScorer.of(model, columns=columns, **options), schema)
 
 
 def probabilities_udf(
@@ -98,6 +93,16 @@ def probabilities_udf(
         return pd.Series([None if np.isnan(row[0]) else row for row in found], dtype=object)
 
     return pandas_udf(probabilities, "array<double>" if class_name is None else "double")
+
+
+def _mapping(scorer: TableScorer, schema: "StructType") -> tuple[BatchMap, "StructType"]:
+    from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+
+    def classify(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield from scorer(batch).to_batches()
+
+    return classify, from_arrow_schema(scorer.answer_schema(to_arrow_schema(schema)))
 
 
 def _table(names: Sequence[str], columns: Sequence[Any]) -> pa.Table:

@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark import cloudpickle
 from pyspark.errors import PythonException
@@ -123,6 +124,23 @@ def test_batches_change_no_more_of_a_network_than_its_last_digits(
     np.testing.assert_allclose(
         probabilities(found, model), probabilities(expected, model), rtol=0, atol=1e-6
     )
+
+
+def test_a_preset_says_where_light_curves_lie(
+    spark, light_curves, networks, classify_file, tmp_path
+):
+    table = pq.read_table(light_curves)
+    columns = [table[name].combine_chunks() for name in FINK]
+    flag = pa.array([None if row is None else [False] * len(row) for row in table[1].to_pylist()])
+    names = ["midpointMjdTai", "band", "psfFlux", "psfFluxErr", "psfFlux_flag"]
+    curves = pa.StructArray.from_arrays([*columns, flag], names)
+    path = str(tmp_path / "objects.parquet")
+    pq.write_table(pa.table({"objectId": table[0], "objectForcedSource": curves}), path)
+    expected = classify_file(path, networks["curves"], "--columns=rubin-object")
+    frame = spark.read.parquet(path).coalesce(1)
+    found = classify_frame(frame, networks["curves"], columns="rubin-object")
+    assert rows(found, "objectId").equals(expected.combine_chunks())
+    assert expected["status"].to_pylist().count("ok") == 57
 
 
 def test_objects_without_an_answer_may_be_alone_in_a_batch(spark, light_curves, networks):
