@@ -146,18 +146,18 @@ def plan_task(
 
 
 def flux_note(task: Task, table: Table, bundle: ModelBundle) -> str | None:
-    """The unit of the light curves that a task reads, and the model's; None if it reads none.
+    """What becomes of the light curves that a task reads; None if it reads none.
 
     InputError if there are none, or if their unit is not known.
     """
     if task.light_curves is None:
         return None
     path = table.files.parts[0].path
-    own = settle(path, table.files.light_curves, task.light_curves).zero_point
-    wanted = bundle.manifest["light_curve"]["zero_point"]
-    if own == wanted:
-        return f"light curves: fluxes of zero point {own:g}, as the model's"
-    return f"light curves: fluxes of zero point {own:g} are scaled to the model's {wanted:g}"
+    form = settle(path, table.files.light_curves, task.light_curves)
+    own, wanted = form.zero_point, bundle.manifest["light_curve"]["zero_point"]
+    becomes = ", as the model's" if own == wanted else f" are scaled to the model's {wanted:g}"
+    notes = [f"light curves: fluxes of zero point {own:g}{becomes}", form.describe_filter()]
+    return "; ".join(note for note in notes if note)
 
 
 @dataclass(frozen=True, slots=True)

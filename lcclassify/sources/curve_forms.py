@@ -79,8 +79,8 @@ MESSAGES = CurveForm(
 def find_form(columns: Columns, schema_name: str = "") -> CurveForm | None:
     """The form of the light curves in a table, by its columns and Avro schema; None: it has none.
 
-    Feature messages are Avro. Any other list of structs is taken for light curves if it is the only
-    one with the right names.
+    Feature messages are Avro. Any other list of structs, or struct of lists, is taken for light
+    curves if it is the only one with the right names.
     """
     nested = {name: fields for name, kind in columns.items() if (fields := struct_fields(kind))}
     if DIA_SOURCE in nested and (form := _named(nested[DIA_SOURCE], "alerts")):
@@ -95,7 +95,7 @@ def find_form(columns: Columns, schema_name: str = "") -> CurveForm | None:
     inside = [
         replace(form, structs=(name,))
         for name, fields in nested.items()
-        if is_list(columns[name]) and (form := _named(fields, "structs"))
+        if (form := _nested(columns[name], fields))
     ]
     return inside[0] if len(inside) == 1 else None
 
@@ -147,6 +147,13 @@ def struct_fields(kind: pa.DataType) -> dict[str, pa.DataType]:
     """The fields of a struct, or of a list of them."""
     inner = kind.value_type if is_list(kind) else kind
     return {field.name: field.type for field in inner} if pa.types.is_struct(inner) else {}
+
+
+def _nested(kind: pa.DataType, fields: Columns) -> CurveForm | None:
+    """The form of a list of structs, or of a struct of lists, by the names of their fields."""
+    if is_list(kind):
+        return _named(fields, "structs")
+    return _named({name: t.value_type for name, t in fields.items() if is_list(t)}, "lists")
 
 
 def _named(

@@ -118,12 +118,12 @@ def nested_columns(form: CurveForm) -> list[str]:
 
 def check_nested(path: object, form: CurveForm, columns: Mapping[str, pa.DataType]) -> None:
     """Refuse lists or structs in which times or fluxes are no numbers. InputError"""
-    for column in nested_columns(form):
-        kind = columns[column].value_type if is_list(columns[column]) else columns[column]
-        fields = struct_fields(kind) if form.structs else {column: kind}
-        for name, type_ in fields.items():
-            if name in (form.mjd, form.flux, form.flux_err) and not is_number(type_):
-                raise InputError(f"{path}: {column!r} holds {type_} of {name}, not numbers")
+    for column in form.structs or form.observed:
+        kind = columns[column]
+        for name, one in (struct_fields(kind) if form.structs else {column: kind}).items():
+            value = one.value_type if form.kind == "lists" and is_list(one) else one
+            if name in (form.mjd, form.flux, form.flux_err) and not is_number(value):
+                raise InputError(f"{path}: {column!r} holds {value} of {name}, not numbers")
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

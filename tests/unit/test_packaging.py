@@ -10,7 +10,7 @@ from pathlib import Path
 import lcclassify
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = {"torch", "kafka", "pandas", "sql", "astro", "spark", "train", "all", "dev"} | {
+EXTRAS = {"torch", "kafka", "pandas", "sql", "astro", "dask", "spark", "train", "all", "dev"} | {
     *("ztf", "toretto", "barney", "balto", "messi", "elasticc")
 }
 

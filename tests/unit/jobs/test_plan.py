@@ -33,7 +33,7 @@ def make_plan(tmp_path, model):
         table = open_table([str(tmp_path / f"*{suffix}")], None, [], None)
         options = {"min_coverage": 1.0, "batch_size": 5000}
         task, _ = plan_task(table, model, Output(), LightCurveOptions(), **options)
-        return plan_job(task, table, ".parquet").shards
+        return plan_job(task, table, "parquet").shards
 
     return make
 
@@ -87,4 +87,4 @@ def test_a_url_goes_into_no_folder(make_plan, model, tmp_path):
     options = {"min_coverage": 1.0, "batch_size": 5000}
     task, _ = plan_task(table, model, Output(), LightCurveOptions(), **options)
     with pytest.raises(InputError, match="results go into a folder from local files only"):
-        plan_job(task, table, ".parquet")
+        plan_job(task, table, "parquet")

@@ -49,7 +49,7 @@ def make_job(tmp_path, model, forget):
         table = open_table([str(path)], None, [], names)
         options = {"min_coverage": 1.0, "batch_size": 100}
         task, _ = plan_task(table, model, Output(), LightCurveOptions(), **options)
-        job = plan_job(task, table, ".parquet")
+        job = plan_job(task, table, "parquet")
         prepare(job, tmp_path / "out")
         return job, tmp_path / "out"
 

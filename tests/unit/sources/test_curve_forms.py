@@ -37,6 +37,13 @@ def test_columns_are_known_by_their_names(names, form):
     assert find_form(long(*names)) == CurveForm("rows", *form)
 
 
+@pytest.mark.parametrize("of", [pa.list_, pa.large_list])
+def test_a_struct_of_lists_holds_light_curves(of):
+    fields = {"mjd": of(DOUBLE), "band": of(TEXT), "psfFlux": of(DOUBLE), "n": DOUBLE}
+    form = find_form({"oid": DOUBLE, "curve": pa.struct(fields)})
+    assert form == CurveForm("lists", "mjd", "band", "psfFlux", None, 31.4, structs=("curve",))
+
+
 @pytest.mark.parametrize(
     ("names", "error"),
     [(("mag", "mag_err"), "mag_err"), (("mag", "magerr"), "magerr"), (("mag", "e_mag"), "e_mag")],
