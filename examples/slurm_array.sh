@@ -6,11 +6,11 @@
 #
 # What follows the script is what classify-file takes. INPUT, RESULTS and the model lie on a file
 # system that all nodes see, and lcclassify is on the PATH (activate its environment before sbatch).
-# A task that failed, ran out of time or was preempted goes on where it was:
+# A task that failed or was cut off goes on where it was; finish once more after that:
 #
 #   sbatch --array=3,7 examples/slurm_array.sh INPUT... --to RESULTS/
 #
-# Was run with SLURM 22.05 on one node; memory and time are for a forest: ask for what yours takes.
+# Was run with SLURM 22.05 on one node, one task cancelled and run again; memory and time are for a forest: ask for what yours takes.
 
 #SBATCH --job-name=lcclassify
 #SBATCH --array=0-15

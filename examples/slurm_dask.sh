@@ -6,9 +6,11 @@
 # Dask hands out the work: a worker that is killed costs the shard it was at, slow nodes do less, and
 # nothing is left to finish by hand. INPUT, RESULTS and the model lie on a file system that all
 # nodes see. The same command goes on where a job was cut off.
-# On a cluster of dask-jobqueue: SLURMCluster(...).scheduler_address is what --scheduler takes.
+# With dask-jobqueue, SLURMCluster(...).scheduler_address is what --scheduler takes (not tried).
+# Who reaches a Dask scheduler over the network can run code as you; Dask's documentation on TLS says
+# how to keep others out where the nodes' network is not closed.
 #
-# Was run with SLURM 22.05 on one node.
+# Was run with SLURM 22.05, two workers on one node.
 
 #SBATCH --job-name=lcclassify
 #SBATCH --ntasks=16
