@@ -10,7 +10,8 @@
 #
 #   sbatch --array=3,7 examples/slurm_array.sh INPUT... --to RESULTS/
 #
-# Was run with SLURM 22.05 on one node, one task cancelled and run again; memory and time are for a forest: ask for what yours takes.
+# Was run with SLURM 22.05 on one node, one task cancelled and run again. Memory and time were never
+# reached there: ask for what your model takes.
 
 #SBATCH --job-name=lcclassify
 #SBATCH --array=0-15
