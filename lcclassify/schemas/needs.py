@@ -37,7 +37,7 @@ def feature_rows(
         rows.append({"feature": feature, "state": state, "column": column, "type": kind})
     used = {*receipt.used, id_name}
     if form is not None and bundle.needs_light_curves:
-        used |= {*(form.structs or form.observed), form.band}
+        used |= {*(form.structs or form.observed), *([form.band] if form.has_row_band else [])}
     extra = columns.keys() - used
     return rows + [
         {"feature": None, "state": "extra", "column": name, "type": brief(kind)}

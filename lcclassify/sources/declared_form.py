@@ -40,52 +40,77 @@ class DeclaredForm:
 
         InputError if something is not there, or of another type than it has to be.
         """
-        struct = None if self.inside is None else called.get(self.inside, self.inside)
-        kind = pa.null() if struct is None else columns.get(struct, pa.null())
-        there, names = (columns, called) if struct is None else (struct_fields(kind), {})
-        if not there:
-            raise InputError(
-                f"{path}: expected a column of structs named {struct!r}, as [{TABLE}] says of "
-                f"inside; {f'it holds {kind}' if struct in columns else 'there is none'}"
-            )
-        items = there
-        if not is_list(kind):
-            items = {name: one.value_type for name, one in there.items() if is_list(one)}
-
-        def find(key: str, name: str, fits: Callable[[pa.DataType], bool], wanted: str) -> str:
-            name = names.get(name, name)
-            if name in items and fits(items[name]):
-                return name
-            where = "" if struct is None else f" inside {struct!r}"
-            found = f"it holds {items[name]}" if name in items else f"there are {some_of([*items])}"
-            raise InputError(
-                f"{path}: expected {wanted} named {name!r}{where}, as [{TABLE}] says of {key}; "
-                f"{found if items else 'there is no list'}"
-            )
-
+        lists = self._lists(path, columns, called)
         band = called.get(self.band, self.band)
-        has_row_band = names.get(self.band, self.band) not in items and band in columns
+        has_row_band = not lists.has(self.band) and band in columns
         if not has_row_band:
-            band = find("band", self.band, _is_code, "a list of bands, or a column of them,")
+            band = lists.find("band", self.band, _is_code, "a list of bands, or a column of them,")
         elif not _is_code(columns[band]):
             raise InputError(f"{path}: column {band!r} holds {columns[band]}, not bands")
         flux = "magnitude" if self.is_magnitude else "flux"
+        error = self.flux_err
         return CurveForm(
-            kind="structs" if is_list(kind) else "lists",
-            mjd=find("mjd", self.mjd, is_number, NUMBERS),
+            kind="structs" if lists.are_of_structs else "lists",
+            mjd=lists.find("mjd", self.mjd, is_number, NUMBERS),
             band=band,
-            flux=find(flux, self.flux, is_number, NUMBERS),
-            flux_err=self.flux_err and find(f"{flux}_err", self.flux_err, is_number, NUMBERS),
+            flux=lists.find(flux, self.flux, is_number, NUMBERS),
+            flux_err=error and lists.find(f"{flux}_err", error, is_number, NUMBERS),
             zero_point=self.zero_point,
-            structs=() if struct is None else (struct,),
+            structs=() if lists.struct is None else (lists.struct,),
             is_magnitude=self.is_magnitude,
             is_declared=True,
             has_row_band=has_row_band,
             bands={code: BANDS.index(name) for code, name in self.bands.items()},
             reject={
-                find("reject", name, _is_flag, "a list of integers or booleans"): bits
+                lists.find("reject", name, _is_flag, "a list of integers or booleans"): bits
                 for name, bits in self.reject.items()
             },
+        )
+
+    def _lists(self, path: object, columns: Columns, called: Mapping[str, str]) -> "_Lists":
+        if self.inside is None:
+            return _Lists(path, None, False, _items(columns), called)
+        struct = called.get(self.inside, self.inside)
+        kind = columns.get(struct, pa.null())
+        if fields := struct_fields(kind):
+            items = fields if is_list(kind) else _items(fields)
+            return _Lists(path, struct, is_list(kind), items, {})
+        found = f"it holds {kind}" if struct in columns else "there is none"
+        raise InputError(
+            f"{path}: expected a column of structs named {struct!r}, as [{TABLE}] says of inside; "
+            f"{found}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """The lists that a table has, as columns or inside one."""
+
+    path: object
+    struct: str | None  # the column that they are inside
+    are_of_structs: bool  # one list of structs, in place of a struct of lists
+    items: Columns  # what each is a list of
+    called: Mapping[str, str]  # name in the files -> name here
+
+    def has(self, name: str) -> bool:
+        """Whether one has a name in the files."""
+        return self.called.get(name, name) in self.items
+
+    def find(self, key: str, name: str, fits: Callable[[pa.DataType], bool], wanted: str) -> str:
+        """What the list of a name in the files is called here. InputError if it is not ``wanted``.
+
+        ``key`` is what it was declared as.
+        """
+        name = self.called.get(name, name)
+        if name in self.items and fits(self.items[name]):
+            return name
+        where = "" if self.struct is None else f" inside {self.struct!r}"
+        found = f"there are {some_of(list(self.items))}" if self.items else "there is no list"
+        if name in self.items:
+            found = f"it holds {self.items[name]}"
+        raise InputError(
+            f"{self.path}: expected {wanted} named {name!r}{where}, as [{TABLE}] says of {key}; "
+            f"{found}"
         )
 
 
@@ -157,3 +182,7 @@ def _is_code(kind: pa.DataType) -> bool:
 
 def _is_flag(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind))
+
+
+def _items(columns: Columns) -> Columns:
+    return {name: kind.value_type for name, kind in columns.items() if is_list(kind)}

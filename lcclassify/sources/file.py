@@ -27,7 +27,7 @@ from lcclassify.sources.places import Place, find_places
 
 ID_NAMES = ("oid", "aid", "objectId", "object_id", "diaObjectId", "SNID", "id")
 NO_NAMES = Names()
-OPENED = 8  # Parquet files that are looked at side by side
+OPENED = 4  # Parquet files that are looked at side by side
 
 FORMATS: dict[str, Callable[[Place], Part]] = {
     ".parquet": ParquetPart,

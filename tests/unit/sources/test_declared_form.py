@@ -293,6 +293,14 @@ def test_flags_that_are_true_are_1_and_null_ones_0():
     assert files.light_curves.describe_filter() == "observations with bad & 1 are left out"
 
 
+def test_any_of_several_bits_leaves_out():
+    lists = {"t": [[1.0, 2.0, 3.0, 4.0]], "f": [[1.0] * 4], "bad": [[2, 4, 9, 6]]}
+    form = DeclaredForm("t", "band", "f", zero_point=31.4, reject={"bad": 6})
+    files = in_memory(pa.table({"oid": [1], "band": ["g"]} | lists), names=Names({}, form))
+    (batch,) = FileSource(files, [], light_curves=LightCurveOptions())
+    assert batch.light_curves.mjd.tolist() == [3]
+
+
 def test_the_highest_bit_of_64_and_several_flags_count():
     lists = {"t": [[1.0, 2.0, 3.0]], "f": [[1.0] * 3], "a": [[1, 0, 0]]}
     big = pa.array([[0, 2**63 + 4, 2**63]], pa.list_(pa.uint64()))
@@ -343,9 +351,9 @@ def test_what_is_declared_is_settled_by_the_same_rules():
 
 def test_columns_that_were_given_names_are_found_by_the_files_own(tmp_path):
     table = layout("struct, row band", [7, 8], CURVES[:2]).append_column("ebv", [[0.1, 0.2]])
-    renamed = {"oid": "objectid", "fid": "filterid", "MWEBV": "ebv", "curve": "lightcurve"}
+    renamed = {"star": "objectid", "fid": "filterid", "MWEBV": "ebv", "curve": "lightcurve"}
     files = open_files(in_file(tmp_path, table), names=Names(renamed, NESTED))
-    assert (files.id_name, list(files.columns)) == ("oid", ["oid", "fid", "MWEBV", "curve"])
+    assert (files.id_name, list(files.columns)) == ("star", ["star", "fid", "MWEBV", "curve"])
     source = FileSource(files, ["MWEBV"], light_curves=LightCurveOptions())
     (batch,) = source
     assert batch.features["MWEBV"].to_pylist() == [0.1, 0.2]
@@ -367,12 +375,11 @@ def test_the_id_is_the_one_that_the_user_names_then_that_of_the_file_of_names(tm
 
 
 def test_only_the_fields_that_are_needed_are_read(tmp_path):
-    files = open_files(
-        in_file(tmp_path, layout("struct", [1], CURVES[:1])), names=Names(light_curves=NESTED)
-    )
-    (part,) = files.parts
-    (batch,) = part.batches("objectid", [], 10, ["lightcurve.flux", "lightcurve.hmjd"])
-    assert [one.name for one in batch.context["lightcurve"].type] == ["hmjd", "flux"]
+    path = in_file(tmp_path, layout("struct", [1], CURVES[:1]))
+    for names, column in ((Names(), "lightcurve"), (Names({"curve": "lightcurve"}), "curve")):
+        (part,) = open_files(path, "objectid", names=names).parts
+        (batch,) = part.batches("objectid", [], 10, [f"{column}.flux", f"{column}.hmjd"])
+        assert [one.name for one in batch.context[column].type] == ["hmjd", "flux"]
 
 
 def test_files_may_have_different_forms_if_all_are_as_it_is_said(tmp_path):
