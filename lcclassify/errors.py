@@ -6,7 +6,7 @@ LcclassifyError
 │   └── DownloadError  8   a model that a server or the network did not give; trying again may help
 ├── SettingsError 2   settings that are missing, contradict each other or have no meaning
 ├── BrokerError   9   a Kafka cluster that cannot be reached, refuses, or does not take results
-├── WorkerError   6   a worker process that died
+├── WorkerError   6   large work that is unfinished: workers died or are unfit, a scheduler is gone
 ├── DriftError    7   input that does not look like what the model was trained on
 └── OutputError   5   a result that cannot be written
     └── ReaderGoneError  141  whoever read standard output has gone; not worth a message
@@ -48,7 +48,7 @@ class OutputError(LcclassifyError):
 
 
 class WorkerError(LcclassifyError):
-    """A worker process died."""
+    """Large work is unfinished: workers died or are unfit, a scheduler is gone, parts are missing."""
 
     exit_code = 6
 

@@ -20,6 +20,7 @@ PAGES = (
     "docs/models",
     "docs/files",
     "docs/light-curves",
+    "docs/scale",
     "docs/schemas",
     "docs/stream",
     "docs/settings",
