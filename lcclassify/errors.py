@@ -48,7 +48,7 @@ class OutputError(LcclassifyError):
 
 
 class WorkerError(LcclassifyError):
-    """Large work is unfinished: workers died or are unfit, a scheduler is gone, parts are missing."""
+    """Large work is unfinished: workers died or are unfit, a scheduler or parts are not there."""
 
     exit_code = 6
 
