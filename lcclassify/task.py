@@ -20,7 +20,7 @@ from lcclassify.schemas.avro import AvroOutput, OutputOptions
 from lcclassify.schemas.flat import flat_schema
 from lcclassify.sinks import Sink
 from lcclassify.sources import Source
-from lcclassify.sources.curve_forms import LightCurveOptions, settle
+from lcclassify.sources.curve_forms import LightCurveOptions, settle, struct_fields
 from lcclassify.sources.file import FileSet, FileSource
 from lcclassify.sources.join import JoinedSource
 from lcclassify.sources.names import Names
@@ -157,6 +157,10 @@ def flux_note(task: Task, table: Table, bundle: ModelBundle) -> str | None:
     own, wanted = form.zero_point, bundle.manifest["light_curve"]["zero_point"]
     becomes = ", as the model's" if own == wanted else f" are scaled to the model's {wanted:g}"
     notes = [f"light curves: fluxes of zero point {own:g}{becomes}", form.describe_filter()]
+    fields = (struct_fields(table.files.columns[name]) for name in form.structs)
+    flags = [field for names in fields for field in names if "flag" in field]
+    if flags and not form.is_declared:
+        notes.append(f"no flag is looked at ({flags[0]}): --columns says which")
     return "; ".join(note for note in notes if note)
 
 

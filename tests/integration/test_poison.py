@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from shards import SMALL_SHARD_S
 
 from lcclassify.resolve import resolve_model
-from shards import SMALL_SHARD_S
 
 # Spawned workers run this file too, under another name: so they die as well.
 PROGRAM = f"""

@@ -60,7 +60,19 @@ def test_a_preset_is_all_that_a_catalogue_needs(folder, capsys):
         ("ok", None),
         ("too_few_observations", "all of its 2 observations are flagged"),
     ]
-    assert "light curves: fluxes of zero point 31.4, as the model's" in capsys.readouterr().err
+    assert (
+        "light curves: fluxes of zero point 31.4, as the model's; observations with "
+        "catflags & 32768 are left out\n"
+    ) in capsys.readouterr().err
+
+
+def test_flags_that_nobody_names_are_told(folder, capsys):
+    one = [{"mjd": 1.0, "band": "r", "psfFlux": 2.0, "psfFlux_flag": True}]
+    pq.write_table(pa.table({"objectId": [1], "curve": [one]}), "rubin.parquet")
+    argv = ("classify-file", "rubin.parquet", "--model", "./net", "--min-coverage", "0")
+    assert run(*argv, "--to", "out.jsonl") == 0
+    told = "no flag is looked at (psfFlux_flag): --columns says which\n"
+    assert told in capsys.readouterr().err
 
 
 def test_workers_read_what_a_preset_says(folder):
