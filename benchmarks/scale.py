@@ -1,7 +1,7 @@
 """How many rows a second each way of spreading a job over processes answers, beside the pool's.
 
-All ways fill a folder from the same files with the embedded model: one file of 640,000 rows, which
-is a shard, linked under 12 names. A way's time is that of its whole command less that of the same
+All ways fill a folder from the same HATS catalogue with the embedded model: one leaf of 640,000 rows,
+which is a shard, linked under 12 names. A way's time is that of its whole command less that of the same
 command on one row, so that starting and loading count apart. Ways that need an environment of their
 own are measured where its Python is named: --spark, --lsdb, --ray.
 """
@@ -23,7 +23,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from machine import machine
+from pyarrow import fs
 
+from lcclassify.hats.catalogue import Catalogue
+from lcclassify.hats.leaf import Leaf
+from lcclassify.hats.write import write_catalogue
 from lcclassify.resolve import resolve_model
 
 HERE = Path(__file__).parent
@@ -33,20 +37,27 @@ CLASSIFY = [PYTHON, "-m", "lcclassify", "classify-file", "--quiet"]
 AS_DASK_SETS_IT = (
     "from lcclassify.jobs import dask_engine\ndask_engine.mend_allocator = lambda: 0\n"
 )
+POSITIONS = {"hats_col_ra": "ra", "hats_col_dec": "dec", "hats_col_healpix": "_healpix_29"}
 Way = Callable[[Path, Path], None]  # from a folder of files into one of results
 
 
-def make_files(folder: Path, n_files: int, n_rows: int) -> Path:
-    """Files of made-up features of the embedded model: one, and links to it."""
-    folder.mkdir()
+def make_catalogue(folder: Path, n_leaves: int, n_rows: int) -> Path:
+    """A catalogue of made-up features of the embedded model: one leaf, and links to it."""
     names = [feature.name for feature in resolve_model("plasticc").features]
     rng = np.random.default_rng(0)
-    columns = {"oid": np.arange(n_rows)}
+    columns = {"oid": np.arange(n_rows), "_healpix_29": np.arange(n_rows)}
+    columns |= {"ra": np.full(n_rows, 45.0), "dec": np.full(n_rows, 0.1)}
     columns |= {name: rng.normal(size=n_rows).astype(np.float32) for name in names}
-    first = folder / "00000.parquet"
-    pq.write_table(pa.table(columns), first, use_dictionary=False)
-    for number in range(1, n_files):
-        (folder / f"{number:05d}.parquet").hardlink_to(first)
+    leaves = [Leaf(3, number) for number in range(n_leaves)]
+    first = folder / leaves[0].path()
+    first.parent.mkdir(parents=True)
+    pq.write_table(pa.table(columns), first, use_dictionary=False, row_group_size=n_rows)
+    for leaf in leaves[1:]:
+        (folder / leaf.path()).hardlink_to(first)
+    files = {leaf: (leaf.path(),) for leaf in leaves}
+    source = Catalogue("made-up", POSITIONS, fs.LocalFileSystem(), files)
+    rows = dict.fromkeys(leaves, n_rows)
+    write_catalogue(folder, "made-up", source, rows, pq.read_schema(first))
     return folder
 
 
@@ -148,8 +159,8 @@ def main() -> None:
             ways[name] = elsewhere(python, f"scale_{name}.py", n)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        files = make_files(folder / "files", options.files, options.rows)
-        single = make_files(folder / "single", 1, 1)
+        files = make_catalogue(folder / "files", options.files, options.rows)
+        single = make_catalogue(folder / "single", 1, 1)
         start_s: dict[str, list[float]] = {name: [] for name in ways}
         rates: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(options.repeats):

@@ -13,6 +13,7 @@ from typing import Any, Self, Unpack
 
 from lcclassify.adapters.core import Options, TableScorer
 from lcclassify.errors import InputError
+from lcclassify.jobs.allocator import mend_allocator
 from lcclassify.tables import from_pandas
 
 
@@ -46,6 +47,7 @@ class PartitionClassifier:
         """A nested frame of answers, row for row; of an empty frame too. InputError, ModelError"""
         from nested_pandas import from_pyarrow
 
+        mend_allocator()
         if missing := [name for name in self.positions if name not in frame.columns]:
             raise InputError(
                 f"the catalogue has no column {missing[0]!r} of positions; name its own: "

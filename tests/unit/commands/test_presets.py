@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lcclassify.cli import main
+from lcclassify.jobs.job import BOOKS, JOB
 from lcclassify.network_bundle import write_transformer
 from lcclassify.network_check import network_classes
 from lcclassify.testing import make_transformer
@@ -75,7 +76,7 @@ def test_flags_that_nobody_names_are_told(folder, capsys):
     assert told in capsys.readouterr().err
 
 
-def test_workers_read_what_a_preset_says(folder):
+def test_workers_read_what_a_preset_says(folder, small_shards):
     (folder / "nights").mkdir()
     table = pq.read_table("ztf.parquet")
     pq.write_table(table.slice(0, 2), "nights/0.parquet")
@@ -91,7 +92,7 @@ def test_workers_read_what_a_preset_says(folder):
     assert one.equals(two)
     whole = pq.read_table("whole.parquet")
     assert one.equals(whole)
-    asked = json.loads((folder / "one" / "job.json").read_text())["task"]["names"]
+    asked = json.loads((folder / "one" / BOOKS / JOB).read_text())["task"]["names"]
     assert asked["light_curves"]["reject"] == {"catflags": 32768}
 
 
