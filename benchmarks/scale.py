@@ -1,9 +1,9 @@
 """How many rows a second each way of spreading a job over processes answers, beside the pool's.
 
-All ways fill a folder from the same HATS catalogue with the embedded model: one leaf of 640,000 rows,
-which is a shard, linked under 12 names. A way's time is that of its whole command less that of the same
-command on one row, so that starting and loading count apart. Ways that need an environment of their
-own are measured where its Python is named: --spark, --lsdb, --ray.
+All ways fill a folder from the same HATS catalogue with the embedded model: one leaf of 640,000
+rows, which is a shard, linked under 12 names. A way's time is that of its whole command less that
+of the same command on one row, so that starting and loading count apart. Ways that need an
+environment of their own are measured where its Python is named: --spark, --lsdb, --ray.
 """
 
 import argparse
