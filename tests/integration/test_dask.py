@@ -1,11 +1,14 @@
 """Dask: the same parts as from one machine, whatever is killed meanwhile."""
 
 import os
+import pickle
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +18,15 @@ from clusters import Cluster, kill, wait_for
 from shards import SMALL_SHARDS, content
 
 from lcclassify.cli import main
+from lcclassify.convert import convert
+from lcclassify.jobs.job import read_job
+from lcclassify.jobs.score import describe
 from lcclassify.resolve import resolve_model
 
 pytestmark = pytest.mark.usefixtures("small_shards")
 N_SHARDS = 24
+LARGE_FOREST = Path(__file__).parents[2] / "benchmarks" / "make_large_forest.py"
+NO_FEATURES = ("--min-coverage", "0")  # of this model
 
 
 @pytest.fixture(scope="module")
@@ -219,3 +227,41 @@ def test_a_scheduler_without_workers_is_told(night, tmp_path, cluster, capsys, m
     monkeypatch.setattr(dask_engine, "TIMEOUT_S", 2)
     assert run(night, tmp_path / "out", *on_dask(cluster)) == 6
     assert "has no workers after 2 s; start some" in capsys.readouterr().err
+
+
+def anonymous_mb(pid):
+    """Memory of a process that is not mapped from files."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_a_model_of_200_mb_travels_as_its_path(tmp_path, cluster, capsys):
+    """Two workers map it; neither it nor a copy is handed to them, and neither has one."""
+    subprocess.run(
+        [sys.executable, LARGE_FOREST, tmp_path / "large.pkl", "--mb", "600"], check=True
+    )
+    bundle = convert(tmp_path / "large.pkl", tmp_path / "large")
+    (tmp_path / "large.pkl").unlink()
+    size_mb = sum(path.stat().st_size for path in bundle.path.iterdir()) / 1e6
+    assert size_mb > 200
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(8):
+        columns = {f.name: np.zeros(500, np.float32) for f in bundle.features}
+        table = pa.table({"oid": np.arange(500)} | columns)
+        pq.write_table(table, folder / f"{number}.parquet")
+    for _ in range(2):
+        cluster.start_worker()
+    assert run(folder, tmp_path / "small", *on_dask(cluster), "-m", "plasticc", *NO_FEATURES) == 0
+    pids = {pid for _, pid in cluster.noted("start")}
+    before = {pid: anonymous_mb(pid) for pid in pids}
+    assert run(folder, tmp_path / "out", *on_dask(cluster), "-m", bundle.path) == 0
+    grown = {pid: anonymous_mb(pid) - before[pid] for pid in pids}
+    size = len(pickle.dumps(describe(read_job(tmp_path / "out"), 7, tmp_path / "out")))
+    with capsys.disabled():
+        print(f"\nmodel {size_mb:.0f} MB, descriptor {size} bytes, workers grew by {grown} MB")
+    assert len(grown) == 2
+    assert max(grown.values()) < size_mb / 4
+    assert size < 4096

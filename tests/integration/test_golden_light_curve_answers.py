@@ -181,7 +181,9 @@ def test_every_alert_has_its_record(schema, folder, bundles, tmp_path, capsys):
         assert total == pytest.approx(1, abs=1e-6)
 
 
-def test_a_folder_of_results_has_the_same_bytes_whatever_the_workers(folder, bundles, tmp_path):
+def test_a_folder_of_results_has_the_same_bytes_whatever_the_workers(
+    folder, bundles, tmp_path, small_shards
+):
     source = tmp_path / "parts"
     source.mkdir()
     table = pq.read_table(
@@ -194,6 +196,6 @@ def test_a_folder_of_results_has_the_same_bytes_whatever_the_workers(folder, bun
         to = f"{tmp_path}/out{workers}{threads}/"
         main_ok("classify-file", *argv, "--to", to, "--workers", workers, "--threads", threads)
     outs = [sorted((tmp_path / f"out{n}").glob("*.parquet")) for n in ("11", "21", "13")]
-    assert len(outs[0]) == 2
+    assert len(outs[0]) > 2
     for other in outs[1:]:
         assert [path.read_bytes() for path in other] == [path.read_bytes() for path in outs[0]]

@@ -98,7 +98,7 @@ def test_another_kind_of_files_is_another_job(halves, tmp_path, capsys):
     argv = [halves / "header.pq", "-m", "plasticc", "--min-coverage", "0", "--to", f"{tmp_path}/o/"]
     assert run(*argv, "-q") == 0
     assert run(*argv, "-q", "--shards", "avro") == 5
-    assert "suffix was '.parquet' and is '.avro'" in capsys.readouterr().err
+    assert "kind was 'parquet' and is 'avro'" in capsys.readouterr().err
 
 
 def test_published_records_as_json_lines(golden, tmp_path, capfd):
