@@ -47,8 +47,7 @@ class Cluster:
         folder.mkdir(parents=True, exist_ok=True)
         self.file = folder / "scheduler.json"
         self.journal = folder / "journal"
-        self.preload = folder / "preload.py"
-        self.preload.write_text(PRELOAD.format(journal=str(self.journal), pause_s=pause_s))
+        self.pause_s = pause_s  # of workers that are started from now on, before each shard
         self.processes = []
         self.scheduler = self.start_scheduler()
 
@@ -67,10 +66,9 @@ class Cluster:
         return scheduler
 
     def start_worker(self, *options, nanny=True, preload="", env=None):
-        path = self.preload
-        if preload:
-            path = self.folder / f"preload{len(self.processes)}.py"
-            path.write_text(preload)
+        path = self.folder / f"preload{len(self.processes)}.py"
+        usual = PRELOAD.format(journal=str(self.journal), pause_s=self.pause_s)
+        path.write_text(preload or usual)
         argv = ["--scheduler-file", self.file, "--nthreads", "1", "--no-dashboard"]
         argv += ["--preload", path, "--local-directory", self.folder, *options]
         return self._start("worker", *argv, *([] if nanny else ["--no-nanny"]), env=env)

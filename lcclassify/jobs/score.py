@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from lcclassify.errors import InputError, LcclassifyError, WorkerError
 from lcclassify.jobs.job import Job, open_job, packages
-from lcclassify.jobs.parts import record_part
+from lcclassify.jobs.parts import is_there, read_record, record_part
 from lcclassify.predictors.kept import kept_bundle
 from lcclassify.sinks import open_sink
 from lcclassify.sinks.folders import as_output_error
@@ -64,12 +64,15 @@ def describe(job: Job, number: int, folder: Path, threads: int = 1) -> ShardDesc
 def score_shard(descriptor: ShardDescriptor) -> dict[str, Any]:
     """Classify one shard; returns what it counts. The part is there whole or not at all.
 
+    One that is there already, by whoever was handed it before, is not done again.
     The model is verified and mapped into memory once per process. InputError for files that cannot
     be read; ModelError for another model, WorkerError for other packages or another job, all before
     anything is written; OutputError.
     """
     job = check_worker(descriptor)
     shard, folder, task = job.shards[descriptor.number], Path(descriptor.folder), job.task
+    if is_there(job, folder, descriptor.number):
+        return read_record(folder, descriptor.number)
     if changed := job.changed(shard, stamps(shard.paths)):
         raise InputError(f"{changed} was changed after the job was planned; choose another folder")
     row_groups = None if shard.row_groups is None else range(*shard.row_groups)

@@ -1,13 +1,11 @@
 """Dask: the same parts as from one machine, whatever is killed meanwhile."""
 
-import os
 import pickle
 import random
-import signal
 import subprocess
-import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +16,14 @@ from clusters import Cluster, kill, wait_for
 from shards import SMALL_SHARDS, content
 
 from lcclassify.cli import main
-from lcclassify.convert import convert
+from lcclassify.convert import write_forest
 from lcclassify.jobs.job import read_job
 from lcclassify.jobs.score import describe
 from lcclassify.resolve import resolve_model
+from lcclassify.testing import TOY_CLASSES, TOY_FEATURES, make_forest
 
 pytestmark = pytest.mark.usefixtures("small_shards")
 N_SHARDS = 24
-LARGE_FOREST = Path(__file__).parents[2] / "benchmarks" / "make_large_forest.py"
 NO_FEATURES = ("--min-coverage", "0")  # of this model
 
 
@@ -121,43 +119,65 @@ def test_a_killed_worker_costs_the_shard_that_it_had(night, whole, tmp_path, clu
     assert sum(count - 1 for count in starts.values()) <= 2
 
 
-@pytest.mark.parametrize("victim", ["worker", "driver", "scheduler"])
-@pytest.mark.parametrize("n_kills", [1, pytest.param(10, marks=pytest.mark.long)])
-def test_whatever_is_killed_no_finished_shard_is_done_again(
-    night, whole, tmp_path, cluster, victim, n_kills
-):
+N_KILLS = pytest.mark.parametrize("n_kills", [1, pytest.param(10, marks=pytest.mark.long)])
+
+
+def strike(cluster, process, pause):
+    """Wait for a random instant at which the run is at work."""
+    n_before = len(cluster.noted("start"))
+    wait_for(lambda: len(cluster.noted("start")) > n_before)
+    time.sleep(pause.uniform(0, 1))
+    assert process.poll() is None
+
+
+@N_KILLS
+def test_killed_workers_cost_no_finished_shard(night, whole, tmp_path, cluster, n_kills):
+    out, pause = tmp_path / "out", random.Random(n_kills)
+    cluster.pause_s = 0.1 if n_kills == 1 else 1.2  # so that all strike before the work is done
+    workers = [cluster.start_worker() for _ in range(2)]
+    there = {}
+    with start(night, out, cluster) as process:
+        for _ in range(n_kills):
+            strike(cluster, process, pause)
+            kill(workers.pop(0))
+            workers.append(cluster.start_worker())
+            now = recorded(out)
+            assert there.items() <= now.items()
+            there = now
+        error = process.stderr.read()
+    assert process.returncode == 0, error
+    assert content(out) == whole  # nothing is left of killed writers
+    assert there.items() <= recorded(out).items()
+
+
+@N_KILLS
+@pytest.mark.parametrize("victim", ["driver", "scheduler"])
+def test_killed_runs_go_on_where_they_were(night, whole, tmp_path, cluster, victim, n_kills):
     out, pause = tmp_path / "out", random.Random(victim)
+    cluster.pause_s = 0.1 if n_kills == 1 else 2.0
     workers = [cluster.start_worker() for _ in range(2)]
     there = {}
     for _ in range(n_kills):
         with start(night, out, cluster) as process:
-            n_before = len(cluster.noted("start"))
-            wait_for(lambda n=n_before, p=process: len(cluster.noted("start")) > n or p.poll() == 0)
-            time.sleep(pause.uniform(0, 1))
-            if victim == "worker":
-                kill(workers.pop(0))
-                workers.append(cluster.start_worker())
-            elif victim == "driver":
-                os.kill(process.pid, signal.SIGKILL)
+            strike(cluster, process, pause)
+            if victim == "driver":
+                process.kill()
             else:
-                kill(cluster.scheduler)
-                for worker in workers:
-                    kill(worker)
+                for each in (cluster.scheduler, *workers):
+                    kill(each)
             error = process.stderr.read()
-            process.wait()
         assert "Traceback" not in error
         if victim == "scheduler":
-            last = error.splitlines()[-1]
-            if process.returncode:
-                assert process.returncode == 6
-                assert last.startswith(f"lcclassify: the Dask scheduler {cluster.file} has gone")
+            assert process.returncode == 6
+            told = f"lcclassify: the Dask scheduler {cluster.file} has gone"
+            assert error.splitlines()[-1].startswith(told)
             cluster.scheduler = cluster.start_scheduler()
             workers = [cluster.start_worker() for _ in range(2)]
         now = recorded(out)
         assert there.items() <= now.items()
         there = now
     assert run(night, out, *on_dask(cluster)) == 0
-    assert content(out) == whole  # nothing is left of killed writers
+    assert content(out) == whole
     assert there.items() <= recorded(out).items()
 
 
@@ -239,11 +259,12 @@ def anonymous_mb(pid):
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_a_model_of_200_mb_travels_as_its_path(tmp_path, cluster, capsys):
     """Two workers map it; neither it nor a copy is handed to them, and neither has one."""
-    subprocess.run(
-        [sys.executable, LARGE_FOREST, tmp_path / "large.pkl", "--mb", "600"], check=True
-    )
-    bundle = convert(tmp_path / "large.pkl", tmp_path / "large")
-    (tmp_path / "large.pkl").unlink()
+    small = make_forest(TOY_FEATURES, TOY_CLASSES, depth=14, n_trees=2)
+    n_nodes = sum(len(tree.left) for tree in small.root.trees)
+    trees = small.root.trees * (27_000_000 // n_nodes)  # 8 bytes a node
+    large = replace(small, root=replace(small.root, trees=trees))
+    card = dict.fromkeys(("name", "version", "licence", "citation"), "large")
+    bundle = write_forest(tmp_path / "large", large, TOY_FEATURES, card)
     size_mb = sum(path.stat().st_size for path in bundle.path.iterdir()) / 1e6
     assert size_mb > 200
     folder = tmp_path / "in"

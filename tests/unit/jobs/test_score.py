@@ -89,6 +89,18 @@ def test_a_part_says_what_it_was_made_of(make_job, model):
     assert len({record["options"] for record in records}) == 1
 
 
+def test_a_part_that_is_there_is_not_made_again(make_job):
+    """A run that was killed may have handed it out, and its worker gone on."""
+    job, out = make_job()
+    first = score_shard(describe(job, 1, out))
+    inode = (out / first["file"]).stat().st_ino
+    assert score_shard(describe(job, 1, out)) == first
+    assert (out / first["file"]).stat().st_ino == inode
+    (out / first["file"]).write_bytes(b"something else")
+    assert score_shard(describe(job, 1, out)) == first
+    assert (out / first["file"]).read_bytes() != b"something else"
+
+
 def test_another_model_is_refused_before_anything_is_written(make_job, tmp_path, make_model):
     job, out = make_job()
     before = sorted(out.rglob("*"))
