@@ -3,6 +3,12 @@
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lcclassify.resolve import resolve_model
+
 SMALL_SHARD_S = 0.002  # so that each file is a shard, and not 5 s of work
 SMALL_SHARDS = [
     sys.executable,
@@ -10,6 +16,18 @@ SMALL_SHARDS = [
     f"from lcclassify.jobs import plan; plan.SHARD_S = {SMALL_SHARD_S}\n"
     "if __name__ == '__main__': from lcclassify.cli import main; main()",
 ]
+
+
+def make_files(folder, names, ids="{name}-{row}", n_rows=300):
+    """Small files of made-up features of the embedded model, a shard each."""
+    features = [feature.name for feature in resolve_model("plasticc").features]
+    rng = np.random.default_rng(0)
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        columns = {"oid": [ids.format(name=name, row=row) for row in range(n_rows)]}
+        columns |= {one: rng.normal(size=n_rows).astype(np.float32) for one in features}
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
+    return folder
 
 
 def content(folder):

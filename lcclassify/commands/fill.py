@@ -39,7 +39,10 @@ def open_crew(
     workers: int | None,
     threads: int | None,
 ) -> Crew:
-    """Who is to fill a folder, as the options say. BadParameter for what is no share."""
+    """Who is to fill a folder, as the options say.
+
+    BadParameter for what is no share, SettingsError if Dask is not installed.
+    """
     from lcclassify.jobs.run import Share
 
     try:
@@ -50,8 +53,9 @@ def open_crew(
         ) from None
     n_workers = workers or n_cores()
     if engine is EngineName.dask:
-        from lcclassify.jobs.dask_engine import run_dask
+        from lcclassify.jobs.dask_engine import require_dask, run_dask
 
+        require_dask()
         run: Engine = partial(run_dask, scheduler=scheduler, n_workers=n_workers)
         return Crew(run, share, n_workers, threads or 1)
     from lcclassify.jobs.processes import run_processes

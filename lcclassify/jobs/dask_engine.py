@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 WINDOW = 4
 LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
 TIMEOUT_S = 30  # to reach a scheduler, and for its first worker
+
+
+def require_dask() -> None:
+    """SettingsError if Dask is not installed."""
+    if find_spec("distributed") is None:
+        raise SettingsError(
+            "Dask is not installed: pip install 'lcclassify[dask]', or use --engine local"
+        )
 
 
 def run_dask(
@@ -113,12 +122,8 @@ def _check_workers(client: "Client", shard: ShardDescriptor, name: str) -> None:
 
 @contextmanager
 def _connected(scheduler: str | None, n_workers: int) -> "Iterator[Client]":
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError:
-        raise SettingsError(
-            "Dask is not installed: pip install 'lcclassify[dask]', or use --engine local"
-        ) from None
+    from distributed import Client, LocalCluster
+
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told by us
     if scheduler is None:

@@ -13,13 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from clusters import Cluster, kill, wait_for
-from shards import SMALL_SHARDS, content
+from shards import SMALL_SHARDS, content, make_files
 
 from lcclassify.cli import main
 from lcclassify.convert import write_forest
 from lcclassify.jobs.job import read_job
 from lcclassify.jobs.score import describe
-from lcclassify.resolve import resolve_model
 from lcclassify.testing import TOY_CLASSES, TOY_FEATURES, make_forest
 
 pytestmark = pytest.mark.usefixtures("small_shards")
@@ -29,15 +28,7 @@ NO_FEATURES = ("--min-coverage", "0")  # of this model
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory):
-    """Files of a shard each."""
-    folder = tmp_path_factory.mktemp("night")
-    names = [feature.name for feature in resolve_model("plasticc").features]
-    rng = np.random.default_rng(0)
-    for number in range(N_SHARDS):
-        columns = {"oid": [f"{number}-{row}" for row in range(300)]}
-        columns |= {name: rng.normal(size=300).astype(np.float32) for name in names}
-        pq.write_table(pa.table(columns), folder / f"{number:02d}.parquet")
-    return folder
+    return make_files(tmp_path_factory.mktemp("night"), [f"{n:02d}" for n in range(N_SHARDS)])
 
 
 @pytest.fixture(scope="module")

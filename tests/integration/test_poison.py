@@ -3,13 +3,8 @@
 import subprocess
 import sys
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from shards import SMALL_SHARD_S
-
-from lcclassify.resolve import resolve_model
+from shards import SMALL_SHARD_S, make_files
 
 # Spawned workers run this file too, under another name: so they die as well.
 PROGRAM = f"""
@@ -36,15 +31,8 @@ if __name__ == "__main__":
 @pytest.fixture
 def night(tmp_path):
     """Nine files, two of which kill."""
-    folder = tmp_path / "night"
-    folder.mkdir()
-    names = [feature.name for feature in resolve_model("plasticc").features]
-    columns = {"oid": [f"{row}" for row in range(300)]}
-    columns |= {name: np.zeros(300, np.float32) for name in names}
-    for number in range(9):
-        name = f"{number}-poison" if number in (1, 6) else f"{number}"
-        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
-    return folder
+    names = [f"{n}-poison" if n in (1, 6) else f"{n}" for n in range(9)]
+    return make_files(tmp_path / "night", names)
 
 
 def test_what_kills_its_worker_is_told_and_the_others_are_done(night, tmp_path):

@@ -1,16 +1,13 @@
 """Arrays of tasks without a scheduler: shares of a folder, and what ends it."""
 
 import json
+import shutil
 import subprocess
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from shards import SMALL_SHARDS, content
+from shards import SMALL_SHARDS, content, make_files
 
 from lcclassify.cli import main
-from lcclassify.resolve import resolve_model
 
 pytestmark = pytest.mark.usefixtures("small_shards")
 N_SHARDS = 7
@@ -18,20 +15,18 @@ N_SHARDS = 7
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory):
+    """Seven files; the ids of the first four are also those of the last three."""
     folder = tmp_path_factory.mktemp("night")
-    names = [feature.name for feature in resolve_model("plasticc").features]
-    rng = np.random.default_rng(0)
-    for number in range(N_SHARDS):
-        columns = {"oid": [f"{number // 2}-{row}" for row in range(300)]}
-        columns |= {name: rng.normal(size=300).astype(np.float32) for name in names}
-        pq.write_table(pa.table(columns), folder / f"{number}.parquet")
+    make_files(folder, range(4), "{row}-{name}")
+    for number in range(4, N_SHARDS):
+        shutil.copy(folder / f"{number - 4}.parquet", folder / f"{number}.parquet")
     return folder
 
 
 @pytest.fixture(scope="module")
 def whole(night, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results") / "whole"
-    assert classify(night, folder, "--workers", 1, "-q") == 0
+    assert classify(night, folder, "-q") == 0
     return content(folder)
 
 
@@ -42,7 +37,7 @@ def run(*argv):
 
 
 def classify(night, folder, *argv):
-    return run("classify-file", night, "--to", f"{folder}/", *argv)
+    return run("classify-file", night, "--to", f"{folder}/", "--workers", 1, *argv)
 
 
 def test_shares_that_run_at_once_and_their_end_give_the_same_bytes(night, whole, tmp_path):
@@ -137,7 +132,7 @@ def test_a_folder_without_results_cannot_be_ended(tmp_path, capsys):
 def test_a_relative_job_is_understood_from_elsewhere(night, whole, tmp_path, monkeypatch):
     (tmp_path / "night").symlink_to(night)
     monkeypatch.chdir(tmp_path)
-    assert classify("night", "out", "--shard", "0/1", "-q", "--workers", 1) == 0
+    assert classify("night", "out", "--shard", "0/1", "-q") == 0
     monkeypatch.chdir("/")
     assert run("finish", tmp_path / "out", "-q") == 0
     parts = {name: data for name, data in content(tmp_path / "out").items() if "part" in name}
