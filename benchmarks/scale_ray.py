@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import ray
 
-from lcclassify.adapters.core import TableScorer
+from lcclassify.scorer import TableScorer
 
 
 @ray.remote

@@ -5,9 +5,9 @@ from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
-from lcclassify.adapters.core import TableScorer
 from lcclassify.errors import InputError
 from lcclassify.guess import guess_model
+from lcclassify.scorer import TableScorer
 from lcclassify.sources.file import in_memory
 from lcclassify.sources.names import Names, check_names, read_names
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self, Unpack
 
-from lcclassify.adapters.core import Options, TableScorer
 from lcclassify.errors import InputError
 from lcclassify.jobs.allocator import mend_allocator
+from lcclassify.scorer import Options, TableScorer
 from lcclassify.tables import from_pandas
 
 

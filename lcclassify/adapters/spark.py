@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import pyarrow as pa
 
-from lcclassify.adapters.core import Options, Reading, TableScorer
 from lcclassify.errors import InputError
+from lcclassify.scorer import Options, Reading, TableScorer
 from lcclassify.sources.curve_forms import observed_names
 from lcclassify.sources.file import in_memory
 from lcclassify.tables import series_column

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 
 import lcclassify
-from lcclassify.adapters.core import TableScorer
 from lcclassify.errors import InputError, ModelError
 from lcclassify.network_bundle import write_transformer
 from lcclassify.network_check import network_classes
 from lcclassify.predictors import kept
+from lcclassify.scorer import TableScorer
 from lcclassify.testing import TOY_FEATURES as FEATURES
 from lcclassify.testing import make_transformer
 
