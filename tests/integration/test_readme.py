@@ -130,8 +130,11 @@ def test_the_python_of_the_readme_runs(tmp_path):
         subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True, capture_output=True)
 
 
-NEEDS_A_BROKER = {"stream.py"}  # tests/integration/stream/test_example.py runs it
-EXAMPLES = {path.name for path in (ROOT / "examples").glob("*.py")} - NEEDS_A_BROKER
+APART = {
+    "stream.py",  # needs a broker: tests/integration/stream/test_example.py runs it
+    "slurm_jobqueue.py",  # needs SLURM; docs/scale.md says what was tried
+}
+EXAMPLES = {path.name for path in (ROOT / "examples").glob("*.py")} - APART
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
