@@ -43,7 +43,6 @@ def classify_table(
     scorer = TableScorer.of(
         bundle,
         id_name=id_name,
-        columns=columns,
         tidy=tidy,
         top=top,
         hierarchy=hierarchy,

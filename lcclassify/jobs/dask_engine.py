@@ -46,9 +46,9 @@ def run_dask(
     with _connected(scheduler, n_workers) as client:
         try:
             _check_workers(client, shards[0], _name(scheduler))
-            suspects = yield from _window(client, deque(shards), WINDOW)
+            suspects = yield from _window(client, deque(shards))
             for shard in suspects:
-                if (yield from _window(client, deque([shard]), WINDOW)):
+                if (yield from _window(client, deque([shard]))):
                     reason = "its workers were killed, perhaps for want of memory"
                     yield Outcome(shard.number, None, f"{shard.source}: {reason}")
         except (OSError, CancelledError) as error:
@@ -59,7 +59,7 @@ def run_dask(
 
 
 def _window(
-    client: "Client", left: deque[ShardDescriptor], window: int
+    client: "Client", left: deque[ShardDescriptor]
 ) -> Generator[Outcome, None, list[ShardDescriptor]]:
     """Work on shards, some futures a worker at a time; returns those whose workers were killed."""
     from distributed import wait
@@ -69,7 +69,7 @@ def _window(
     pending: dict[Future[Outcome], ShardDescriptor] = {}
     suspects = []
     while left or pending:
-        while left and len(pending) < window * max(1, len(client.nthreads())):
+        while left and len(pending) < WINDOW * max(1, len(client.nthreads())):
             shard = left.popleft()
             key = f"score_shard-{run}-{shard.number}"
             pending[client.submit(attempt_on_worker, shard, key=key, pure=False)] = shard
@@ -115,8 +115,9 @@ def _check_workers(client: "Client", shard: ShardDescriptor, name: str) -> None:
         for address, answer in answers.items()
         if answer is not None
     }
-    for address, reason in unfit.items():
-        more = f" ({len(unfit)} of {len(answers)} workers)" if unfit.keys() - {address} else ""
+    if unfit:
+        address, reason = next(iter(unfit.items()))
+        more = f" ({len(unfit)} of {len(answers)} workers)" if len(unfit) > 1 else ""
         raise WorkerError(f"worker {address} cannot do this job{more}: {reason}")
 
 

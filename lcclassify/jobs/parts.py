@@ -69,8 +69,8 @@ def missing_parts(job: Job, folder: Path, numbers: Sequence[int]) -> list[int]:
     They are hashed.
     """
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        there = pool.map(lambda number: is_there(job, folder, number), numbers)
-        return [number for number, is_done in zip(numbers, there, strict=True) if not is_done]
+        found = pool.map(lambda number: find_part(job, folder, number), numbers)
+        return [number for number, part in zip(numbers, found, strict=True) if part is None]
 
 
 def count_recorded(folder: Path, numbers: Sequence[int]) -> int:
@@ -78,17 +78,18 @@ def count_recorded(folder: Path, numbers: Sequence[int]) -> int:
     return sum(_record(folder, number).exists() for number in numbers)
 
 
-def is_there(job: Job, folder: Path, number: int) -> bool:
-    """Whether a part is the one that was written down, and of this job."""
+def find_part(job: Job, folder: Path, number: int) -> dict[str, Any] | None:
+    """The record of a part that is as it was written down, and of this job; None if it is not."""
     shard = job.shards[number]
     try:
-        record = json.loads(_record(folder, number).read_text("utf-8"))
+        record = dict(json.loads(_record(folder, number).read_text("utf-8")))
         found = {key: record[key] for key in ("source", "model", "options", "sha256")}
         digest = file_digest(folder / shard.file)
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None
     has_ids = is_finished(folder) or _ids(folder, number).exists()
-    return has_ids and found == job.identity(shard) | {"sha256": digest}
+    is_sound = has_ids and found == job.identity(shard) | {"sha256": digest}
+    return record if is_sound else None
 
 
 def remove_strays(job: Job, folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from lcclassify.errors import InputError, LcclassifyError, WorkerError
 from lcclassify.jobs.job import Job, open_job, packages
-from lcclassify.jobs.parts import is_there, read_record, record_part
+from lcclassify.jobs.parts import find_part, record_part
 from lcclassify.predictors.kept import kept_bundle
 from lcclassify.sinks import open_sink
 from lcclassify.sinks.folders import as_output_error
@@ -29,7 +29,6 @@ class ShardDescriptor:
     job_digest: str  # of ``job.json``: options, inputs, column map
     number: int  # of the shard
     source: str  # what is read of which file, in words
-    part: str  # the result, below the folder
     model: str  # path of the bundle
     model_digest: str
     packages: Mapping[str, str]  # name -> version
@@ -47,13 +46,11 @@ class Outcome(NamedTuple):
 
 def describe(job: Job, number: int, folder: Path, threads: int = 1) -> ShardDescriptor:
     """One shard of a job, to be handed to a worker."""
-    shard = job.shards[number]
     return ShardDescriptor(
         folder=str(folder.resolve()),
         job_digest=job.digest,
         number=number,
-        source=str(shard),
-        part=shard.file,
+        source=str(job.shards[number]),
         model=job.task.model,
         model_digest=job.task.model_digest,
         packages=dict(job.packages),
@@ -71,8 +68,8 @@ def score_shard(descriptor: ShardDescriptor) -> dict[str, Any]:
     """
     job = check_worker(descriptor)
     shard, folder, task = job.shards[descriptor.number], Path(descriptor.folder), job.task
-    if is_there(job, folder, descriptor.number):
-        return read_record(folder, descriptor.number)
+    if record := find_part(job, folder, descriptor.number):
+        return record
     if changed := job.changed(shard, stamps(shard.paths)):
         raise InputError(f"{changed} was changed after the job was planned; choose another folder")
     row_groups = None if shard.row_groups is None else range(*shard.row_groups)
