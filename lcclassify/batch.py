@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from lcclassify.errors import InputError
+from lcclassify.remarks import Remark
 from lcclassify.status import Problem
 
 BANDS = ("u", "g", "r", "i", "z", "Y")  # of the Rubin Observatory, from short to long wavelengths
@@ -53,6 +54,8 @@ class Batch:
     # alertId, diaSourceId, elasticcPublishTimestamp, brokerIngestTimestamp (int64; times in ms)
     light_curves: LightCurves | None = None  # of the N objects, where the model looks at them
     repairs: Mapping[int, str] = field(default_factory=dict)  # row -> what its reader put right
+    remarks: Mapping[Remark, int] = field(default_factory=dict)  # what was left out, converted or
+    # doubted of all its rows together
 
     def __post_init__(self) -> None:
         """InputError if ids, features and light curves are not of the same objects."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from lcclassify.batch import Batch
 from lcclassify.bundle import ModelBundle
+from lcclassify.remarks import Remark, Remarks, all_remarks
 from lcclassify.status import Problem, Status
 
 
@@ -20,6 +21,7 @@ class Prediction:
     problems: Mapping[int, Problem]  # row -> why it has no answer
     repairs: Mapping[int, str] = field(default_factory=dict)  # row with an answer -> what was
     # put right or left out before
+    own_remarks: Mapping[Remark, int] = field(default_factory=dict)  # besides those of the batch
     matrix: np.ndarray | None = None  # (N, F) float64, the features in the bundle's order, NaN
     # where missing; None where the predictor did not have them in one piece
 
@@ -28,6 +30,11 @@ class Prediction:
         """What is to be said of each row that is not plainly OK."""
         repaired = {row: Problem(Status.REPAIRED, text) for row, text in self.repairs.items()}
         return repaired | dict(self.problems)
+
+    @property
+    def remarks(self) -> Remarks:
+        """What reader and predictor left out, converted or doubted."""
+        return all_remarks((self.batch.remarks, self.own_remarks))
 
     @property
     def status(self) -> np.ndarray:

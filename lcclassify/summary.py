@@ -13,6 +13,7 @@ from lcclassify.batch import Batch
 from lcclassify.bundle import ModelBundle
 from lcclassify.hashes import text_hashes
 from lcclassify.prediction import Prediction
+from lcclassify.remarks import Remarks, add_remarks, as_plain, of_plain
 from lcclassify.tally import Tallier, Tally
 
 RANGES = 16  # at least, in which ids are compared: about so small a part is held at a time
@@ -31,6 +32,7 @@ class Summary:
     n_missing: Counter[str] = field(default_factory=Counter)  # feature -> answers without a value
     n_outside: Counter[str] = field(default_factory=Counter)  # feature -> answers out of its range
     left_out: Counter[str] = field(default_factory=Counter)  # reason -> objects without a record
+    remarks: Remarks = field(default_factory=Counter)  # on what was left out, converted, doubted
     unmatched: Counter[str] = field(default_factory=Counter)  # joined table -> objects it lacks
     _ids: list[np.ndarray] = field(default_factory=list)
     _n_repeated: int | None = None  # where the ids are no longer at hand
@@ -47,6 +49,7 @@ class Summary:
             whole.n_missing.update(part["missing"])
             whole.n_outside.update(part["outside"])
             whole.left_out.update(part["left_out"])
+            add_remarks(whole.remarks, of_plain(part["remarks"]))
         return whole
 
     def add(self, prediction: Prediction) -> None:
@@ -65,6 +68,7 @@ class Summary:
         noted = Counter(note.status.name.lower() for note in prediction.notes.values())
         self.statuses.update(noted)
         self.statuses["ok"] += len(prediction.batch) - noted.total()
+        add_remarks(self.remarks, prediction.remarks)
         self._ids.append(_hashes(prediction.batch))
 
     def tally(self, bundle: ModelBundle) -> Tally:
@@ -99,6 +103,7 @@ class Summary:
             "outside": dict(most_common(self.n_outside)),
             "unmatched": dict(self.unmatched),
             "left_out": dict(most_common(self.left_out)),
+            "remarks": as_plain(self.remarks),
         }
 
 

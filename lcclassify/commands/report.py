@@ -73,6 +73,8 @@ class Reporter:
         self, summary: "Summary", drift: Sequence[str], n_files: int | None = None
     ) -> None:
         """The counts of a run, and what is odd about its input."""
+        from lcclassify.remarks import sentences
+
         if self.as_json:
             self._emit(summary, drift)
         elif not self.quiet:
@@ -84,6 +86,8 @@ class Reporter:
                 f"{summary.n_objects:,} objects{twice if summary.n_repeated else ''} -> "
                 f"{where}{files}"
             )
+        for sentence in sentences(summary.remarks):
+            self.tell(sentence)
         for name, count in summary.unmatched.items():
             self.tell(f"{count:,} objects are not in {name}")
         for sentence in drift:

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, get_args
 
 import pyarrow as pa
 
+from lcclassify.remarks import Remark
 from lcclassify.tally import Tally
 
 Channel = Literal["results", "scribe", "metrics", "dead"]
@@ -70,6 +71,7 @@ class Work:
     letters: Sequence[Letter] = ()  # the messages at fault, wherever they are counted
     misfits: Sequence[str] = ()  # why messages cannot be read, or lack the model's features
     statuses: Mapping[str, int] = field(default_factory=dict)  # of the objects, as in ``Summary``
+    remarks: Mapping[Remark, int] = field(default_factory=dict)  # on what was left out, doubted
     classes: Mapping[str, int] = field(default_factory=dict)  # most probable -> objects
     best: Mapping[Where, str] = field(default_factory=dict)  # answered message -> that class
     tally: Tally | None = None  # of the objects with an answer; None: they are not watched

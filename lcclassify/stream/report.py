@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import getLogger
 
+from lcclassify.remarks import Remarks, add_remarks
 from lcclassify.stream.message import Message, Work
 
 Partition = tuple[str, int]  # topic and number
@@ -24,6 +25,7 @@ class Counts:
     n_batches: int = 0
     n_repeated: int = 0  # batches that were answered again
     statuses: Counter[str] = field(default_factory=Counter)  # of objects
+    remarks: Remarks = field(default_factory=Counter)
 
     def add(self, n_messages: int, work: Work) -> None:
         """Count one batch that was delivered."""
@@ -33,6 +35,7 @@ class Counts:
         self.n_dead += work.n_dead
         self.n_skipped += work.n_skipped
         self.statuses.update(work.statuses)
+        add_remarks(self.remarks, work.remarks)
 
 
 @dataclass(frozen=True, slots=True)

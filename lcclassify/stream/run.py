@@ -11,6 +11,7 @@ from lcclassify.errors import (
     LcclassifyError,
     OutputError,
 )
+from lcclassify.remarks import sentences
 from lcclassify.sinks.kafka import Delivery
 from lcclassify.sources.kafka import Intake
 from lcclassify.stream.brokers.check import check_brokers
@@ -91,6 +92,8 @@ def _checked_and_run(desk: Desk, settings: Settings, shadow: Keeper | None) -> C
         counts.n_skipped,
         counts.n_batches,
     )
+    for sentence in sentences(counts.remarks):
+        log.info("in all: %s", sentence)
     reconcile(counts)
     if not stop.is_set():
         guard.end()

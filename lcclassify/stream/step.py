@@ -13,6 +13,7 @@ import pyarrow as pa
 from lcclassify.drift import known_of
 from lcclassify.errors import LcclassifyError, SettingsError
 from lcclassify.predictors import load_predictor
+from lcclassify.remarks import Remark, all_remarks, sentences
 from lcclassify.resolve import resolve_model
 from lcclassify.schemas.avro import AvroOutput
 from lcclassify.sources.records import Record
@@ -73,6 +74,7 @@ class _Part:
     commands: Sequence[Outgoing] = ()
     table: pa.Table | None = None
     statuses: Counter[str] = field(default_factory=Counter)
+    remarks: Mapping[Remark, int] = field(default_factory=dict)
     best: Mapping[Where, str] = field(default_factory=dict)
     tally: Tally | None = None
     n_answered: int = 0
@@ -141,6 +143,9 @@ class MessageStep:
         dead = self._dead(letters)
         best = {where: name for part in parts for where, name in part.best.items()}
         classes = Counter(best.values())
+        remarks = all_remarks(part.remarks for part in parts)
+        for sentence in sentences(remarks):
+            log.warning("%s", sentence)
         if self._settings.operation.log_classes:
             told = ", ".join(f"{name} {n}" for name, n in classes.most_common())
             log.info("classes: %s", told or "none")
@@ -159,6 +164,7 @@ class MessageStep:
                 *(reason for part in parts for reason in part.misfits),
             ],
             statuses=dict(sum((part.statuses for part in parts), Counter())),
+            remarks=remarks,
             classes=classes,
             best=best,
             tally=total(part.tally for part in parts),
@@ -256,6 +262,7 @@ class MessageStep:
             commands=commands.outgoing,
             table=found.table,
             statuses=statuses,
+            remarks=prediction.remarks,
             best={m.where: names[leaf] for m, leaf in zip(answered, leaves, strict=True)},
             tally=None if self.tally is None else self.tally(prediction),
             n_answered=len(set(found.rows)),

@@ -20,6 +20,7 @@ from prometheus_client.values import MutexValue, ValueClass
 from lcclassify import __version__
 from lcclassify.bundle import ModelBundle
 from lcclassify.errors import SettingsError
+from lcclassify.remarks import Remark
 from lcclassify.status import Status
 from lcclassify.stream.message import STAGES
 from lcclassify.stream.operation.health import Health
@@ -62,6 +63,7 @@ class Figures(Observer):
         for status in Status:
             own["objects_total"].labels(status.name.lower())
         self._counted = dict.fromkeys(OUTCOMES, 0)
+        self._remarked: dict[Remark, int] = {}
         self._lagging: dict[Partition, Any] = {}
         self._drifting: set[str] = set()
         self._n_windows = 0
@@ -124,6 +126,10 @@ class Figures(Observer):
             observe(delay)
         for status, n_objects in work.statuses.items():
             own["objects_total"].labels(status).inc(n_objects)
+        for remark, total in report.counts.remarks.items():
+            counter = own["remarks_total"].labels(remark.kind.key, remark.name)
+            counter.inc(total - self._remarked.get(remark, 0))
+            self._remarked[remark] = total
         for name, n_objects in work.classes.items():
             own["classes_total"].labels(name).inc(n_objects)
         own["received_bytes_total"].inc(sum(len(m.value or b"") for m in messages))

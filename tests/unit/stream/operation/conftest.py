@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from lcclassify.remarks import Kind, Remark, add_remarks
 from lcclassify.stream.message import Letter, Message, Outgoing, Work
 from lcclassify.stream.operation.logs import LOGGERS
 from lcclassify.stream.report import Counts, DriftState, Report, ShadowState
@@ -49,6 +50,7 @@ def make_report():
             classes={"LPV": n_messages - len(bad)},
             seconds={"decode": 0.1, "batch": 0.02, "score": 0.03, "encode": 0.04},
         )
+        add_remarks(counts.remarks, {Remark(Kind.UNKNOWN_BAND, "J"): 3})
         counts.n_messages += n_messages
         counts.n_batches += 1
         counts.n_dead += len(bad) // 2

@@ -67,6 +67,7 @@ def test_a_report_is_added_up(figures, make_report):
         ("lcclassify_assigned_partitions",): 2,
         ("lcclassify_objects_total", "ok"): 96,
         ("lcclassify_objects_total", "too_few_observations"): 0,
+        ("lcclassify_remarks_total", "unknown_band", "J"): 6,
         ("lcclassify_classes_total", "LPV"): 96,
         ("lcclassify_classes_total", "QSO"): 0,
         ("lcclassify_received_bytes_total",): 10_000,

@@ -1,0 +1,108 @@
+"""Remarks: what a run left out, converted or doubts of its input, counted by kind and by name."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import NamedTuple
+
+MOST_NAMES = 50  # of a kind that are told apart; those beyond it are counted together
+MOST_TOLD = 8  # of a kind that a sentence names
+LONGEST = 60  # characters of a name
+OTHERS = "(others)"
+
+
+class Kind(Enum):
+    """What there is to say: a key for machines, what is counted, and a sentence about names."""
+
+    UNKNOWN_BAND = ("unknown_band", "observation", "left out, the band is not known: {}")
+    BAD_TIME = ("bad_time", "observation", "left out, the time is not a finite number: {}")
+    BAD_FLUX = ("bad_flux", "observation", "left out, the flux is not a finite number: {}")
+    BAD_ERROR = ("bad_error", "observation", "left out, the error is not a finite number: {}")
+    NON_DETECTION = ("non_detection", "observation", "left out, not detected: {}")
+    FLAGGED = ("flagged", "observation", "left out by flags: {}")
+    ZERO_FLUX = ("zero_flux", "observation", "left out, the flux is 0, as padding in training: {}")
+    JULIAN_DATE = ("julian_date", "observation", "with a Julian Date, read as MJD: {}")
+    NEGATIVE = ("negative", "observation", "with a negative difference flux: {}")
+    OTHER_SURVEY = ("other_survey", "object", "with light curves of another survey: {}")
+    ROUNDED_ID = ("rounded_id", "object", "whose id went through a float: {}")
+    COLLIDING_ID = ("colliding_id", "object", "that may be several, their ids are rounded: {}")
+
+    def __init__(self, key: str, unit: str, sentence: str) -> None:
+        self.key, self.unit, self.sentence = key, unit, sentence
+
+
+class Remark(NamedTuple):
+    """One thing to say, and what it is about: a band, a column or an id as the input writes it."""
+
+    kind: Kind
+    name: str
+
+
+Remarks = Counter[Remark]
+
+
+def remark(kind: Kind, name: object) -> Remark:
+    """A remark about something as the input writes it, which may be of any length."""
+    text = str(name)
+    return Remark(kind, text if len(text) <= LONGEST else f"{text[:LONGEST]}...")
+
+
+def add_remarks(total: Remarks, more: Mapping[Remark, int]) -> None:
+    """Add counts, in place. An input can have any number of names: only so many are told apart."""
+    for each, count in more.items():
+        if count and each not in total and _n_names(total, each.kind) >= MOST_NAMES:
+            each = Remark(each.kind, OTHERS)
+        if count:
+            total[each] += count
+
+
+def all_remarks(parts: Iterable[Mapping[Remark, int]]) -> Remarks:
+    """Counts of several parts together."""
+    total: Remarks = Counter()
+    for part in parts:
+        add_remarks(total, part)
+    return total
+
+
+def as_plain(remarks: Mapping[Remark, int]) -> dict[str, dict[str, int]]:
+    """Kind -> name -> count, in the order of kinds, the most frequent name first."""
+    plain: dict[str, dict[str, int]] = {}
+    for each, count in in_order(remarks):
+        plain.setdefault(each.kind.key, {})[each.name] = count
+    return plain
+
+
+def of_plain(plain: Mapping[str, Mapping[str, int]]) -> Remarks:
+    """What ``as_plain`` wrote. KeyError for a kind that is not known."""
+    kinds = {kind.key: kind for kind in Kind}
+    return Counter(
+        {Remark(kinds[key], name): n for key, names in plain.items() for name, n in names.items()}
+    )
+
+
+def sentences(remarks: Mapping[Remark, int]) -> list[str]:
+    """A sentence for each kind, with the most frequent of its names."""
+    return [
+        _sentence(next(kind for kind in Kind if kind.key == key), names)
+        for key, names in as_plain(remarks).items()
+    ]
+
+
+def in_order(remarks: Mapping[Remark, int]) -> list[tuple[Remark, int]]:
+    """Remarks with their counts, in the order of kinds, the most frequent name first."""
+    kinds = {kind: place for place, kind in enumerate(Kind)}
+    found = [(each, count) for each, count in remarks.items() if count]
+    return sorted(found, key=lambda item: (kinds[item[0].kind], -item[1], item[0].name))
+
+
+def _sentence(kind: Kind, names: Mapping[str, int]) -> str:
+    total = sum(names.values())
+    told = [f"{name!r} {count:,}" for name, count in list(names.items())[:MOST_TOLD]]
+    rest = len(names) - len(told)
+    words = ", ".join(told) + (f" and {rest} more" if rest else "")
+    many = f"{total:,} {kind.unit}{'' if total == 1 else 's'}"
+    return f"{many} {kind.sentence.format(words)}"
+
+
+def _n_names(remarks: Mapping[Remark, int], kind: Kind) -> int:
+    return sum(each.kind is kind for each in remarks)
