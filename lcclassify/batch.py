@@ -11,6 +11,7 @@ from lcclassify.remarks import Remark
 from lcclassify.status import Problem
 
 BANDS = ("u", "g", "r", "i", "z", "Y")  # of the Rubin Observatory, from short to long wavelengths
+SURVEY = "lsst"  # whose bands these are
 MAX_ZERO_POINT = 100.0  # of either sign: 31.4 is nJy, -56.1 is W/m2/Hz; 770 is beyond float64
 ZERO_POINTS = f"expected an AB magnitude within {-MAX_ZERO_POINT:g} and {MAX_ZERO_POINT:g}"
 
@@ -26,7 +27,7 @@ class LightCurves:
 
     offsets: np.ndarray  # (N + 1,) int64; object n has observations offsets[n] to offsets[n + 1]
     mjd: np.ndarray  # (M,) float64, d (TAI); NaN = no value
-    band: np.ndarray  # (M,) int8, index into BANDS; -1 = another band
+    band: np.ndarray  # (M,) int8, index into BANDS; -1 = the observation is left out
     flux: np.ndarray  # (M,) float64, of the zero point below; NaN = no value
     flux_err: np.ndarray  # (M,) float64, likewise
     zero_point: float  # AB magnitude of flux 1, as the reader was told: 31.4 for nJy

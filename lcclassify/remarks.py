@@ -22,6 +22,7 @@ class Kind(Enum):
     FLAGGED = ("flagged", "observation", "left out by flags: {}")
     ZERO_FLUX = ("zero_flux", "observation", "left out, the flux is 0, as padding in training: {}")
     JULIAN_DATE = ("julian_date", "observation", "with a Julian Date, read as MJD: {}")
+    LOWER_Y = ("lower_y", "observation", "in a band that is read as Y: {}")
     NEGATIVE = ("negative", "observation", "with a negative difference flux: {}")
     OTHER_SURVEY = ("other_survey", "object", "with light curves of another survey: {}")
     ROUNDED_ID = ("rounded_id", "object", "whose id went through a float: {}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lcclassify.batch import BANDS, LightCurves
+from lcclassify.remarks import Kind, Remarks, remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Sequences:
     time: np.ndarray  # (M,) float32, d since the object's first observation
     value: np.ndarray  # (M, V) float32, flux of the model's zero point, and its error if V = 2
     repairs: dict[int, str]  # object -> what was left out
+    remarks: Remarks  # likewise, and what counts as padding
 
 
 def sequences(curves: LightCurves, zero_point: float, n_values: int) -> Sequences:
@@ -33,6 +35,7 @@ def sequences(curves: LightCurves, zero_point: float, n_values: int) -> Sequence
     known = (curves.band >= 0) & (curves.band < len(BANDS))
     sound = np.isfinite(curves.mjd) & np.isfinite(value).all(1)
     repairs = _repairs(owner, known & ~sound, known, n_objects)
+    remarks = Remarks({remark(Kind.BAD_FLUX, "flux"): int((known & ~sound).sum())})
 
     kept = np.flatnonzero(known & sound)
     owner, mjd, flux = owner[kept], curves.mjd[kept], curves.flux[kept]
@@ -41,6 +44,7 @@ def sequences(curves: LightCurves, zero_point: float, n_values: int) -> Sequence
     time = np.zeros(len(mjd))
     np.subtract(mjd, first[owner], out=time, where=mjd != 0)
     seen = flux != 0
+    remarks[remark(Kind.ZERO_FLUX, "flux")] += int((~seen).sum())
     kept, owner = kept[seen], owner[seen]
     return Sequences(
         counts=np.bincount(owner, minlength=n_objects),
@@ -48,6 +52,7 @@ def sequences(curves: LightCurves, zero_point: float, n_values: int) -> Sequence
         time=time[seen].astype(np.float32),
         value=value[kept],
         repairs=repairs,
+        remarks=+remarks,
     )
 
 

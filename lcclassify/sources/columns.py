@@ -31,6 +31,17 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether a type is bytes, of fixed width or not."""
+    types = pa.types
+    return bool(
+        types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_fixed_size_binary(kind)
+        or types.is_binary_view(kind)
+    )
+
+
 def check_readable(path: object, name: str, kind: pa.DataType) -> None:
     """Refuse a column that is neither numbers nor text that may be numbers. InputError"""
     value = kind.value_type if pa.types.is_dictionary(kind) else kind

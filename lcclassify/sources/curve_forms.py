@@ -16,13 +16,15 @@ import pyarrow as pa
 
 from lcclassify.batch import ZERO_POINTS, is_zero_point
 from lcclassify.errors import InputError
-from lcclassify.sources.columns import is_number, is_text
+from lcclassify.sources.columns import is_bytes, is_number, is_text
 
 NANOJANSKY = 31.4  # AB magnitude of 1 nJy
 DETECTIONS = "detections"  # of a feature message
 DIA_SOURCE = "diaSource"
 IDS = ("diaObjectId", "diaSourceId")  # of a source in an alert packet
 ALERT = (DIA_SOURCE, "prvDiaSources", "prvDiaForcedSources")  # of an alert packet
+SIGN = "isdiffpos"  # of a difference flux that is written as a magnitude
+DIFFERENCES = ("mag", "magpsf", "magnitude")  # such magnitudes; magpsf_corr is of a total flux
 Columns = Mapping[str, pa.DataType]
 
 
@@ -57,22 +59,36 @@ class CurveForm:
     bands: Mapping[str, int] = field(default_factory=dict)  # index into BANDS of each code; empty:
     # as everywhere
     reject: Mapping[str, int] = field(default_factory=dict)  # flags, and the bits that leave out
+    sign: str | None = None  # column or field with the sign of a difference flux
+    survey: str | None = None  # that made them, where a name or a declaration shows it
+    shown_by: str = ""  # what shows it
+
+    @property
+    def flags(self) -> str:
+        """The flags that leave observations out, in words; empty if none do."""
+        return " or ".join(f"{name} & {bits}" for name, bits in self.reject.items())
 
     def describe_filter(self) -> str | None:
         """Which observations are left out by their flags, in words; None if none are."""
-        flags = " or ".join(f"{name} & {bits}" for name, bits in self.reject.items())
-        return f"observations with {flags} are left out" if flags else None
+        return f"observations with {self.flags} are left out" if self.flags else None
 
     @property
     def observed(self) -> tuple[str, ...]:
         """The columns or fields of which each observation has a value of its own."""
         band = None if self.has_row_band else self.band
-        names = (self.mjd, band, self.flux, self.flux_err, *self.reject)
+        names = (self.mjd, band, self.flux, self.flux_err, self.sign, *self.reject)
         return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 MESSAGES = CurveForm(
-    "messages", "mjd", "fid", "mag", "e_mag", zero_point=NANOJANSKY, structs=(DETECTIONS,)
+    "messages",
+    "mjd",
+    "fid",
+    "mag",
+    "e_mag",
+    zero_point=NANOJANSKY,
+    structs=(DETECTIONS,),
+    sign=SIGN,
 )
 
 
@@ -143,6 +159,12 @@ def is_list(kind: pa.DataType) -> bool:
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
+def is_readable(kind: pa.DataType) -> bool:
+    """Whether values of a type are numbers, or text or bytes that may be bands or numbers."""
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return is_number(value) or is_text(value) or is_bytes(value)
+
+
 def struct_fields(kind: pa.DataType) -> dict[str, pa.DataType]:
     """The fields of a struct, or of a list of them."""
     inner = kind.value_type if is_list(kind) else kind
@@ -160,8 +182,7 @@ def _named(
     columns: Columns, kind: Literal["rows", "lists", "structs", "alerts"]
 ) -> CurveForm | None:
     """The form of columns that hold numbers and bands under known names; None if one is missing."""
-    readable = {name for name, type_ in columns.items() if is_number(type_) or is_text(type_)}
-    readable |= {name for name, type_ in columns.items() if pa.types.is_dictionary(type_)}
+    readable = {name for name, type_ in columns.items() if is_readable(type_)}
     found: dict[str, dict[str, str]] = {}
     for row in _names():
         if row["name"] in readable:
@@ -171,6 +192,7 @@ def _named(
     flux = found.get("flux") or found.get("magnitude")
     if not flux or "mjd" not in found or "band" not in found:
         return None
+    shown = [row for row in found.values() if row["survey"]]
     return CurveForm(
         kind=kind,
         mjd=found["mjd"]["name"],
@@ -179,6 +201,9 @@ def _named(
         flux_err=flux["error"] if flux["error"] in readable else None,
         zero_point=float(flux["zero_point"]) if flux["zero_point"] else None,
         is_magnitude="flux" not in found,
+        sign=found["sign"]["name"] if "sign" in found else None,
+        survey=shown[0]["survey"] if shown else None,
+        shown_by=f"column {shown[0]['name']!r}" if shown else "",
     )
 
 
@@ -194,7 +219,7 @@ def _declared(schema_name: str) -> float | None:
 
 
 def _known_names() -> str:
-    names = {row["name"]: None for row in _names()}
+    names = {row["name"]: None for row in _names() if row["quantity"] != "sign"}
     return ", ".join(names)
 
 

@@ -7,17 +7,18 @@ import numpy as np
 from lcclassify.batch import Batch, LightCurves
 from lcclassify.errors import InputError
 from lcclassify.sources.alerts import alert_context, with_alert
+from lcclassify.sources.bands import Spellings
 from lcclassify.sources.curve_forms import CurveForm, LightCurveOptions, settle
 from lcclassify.sources.light_curves import (
-    Observations,
     check_nested,
-    measure,
     nested_columns,
     with_light_curves,
     without_feature_problems,
 )
+from lcclassify.sources.measure import measure
 from lcclassify.sources.names import Names
-from lcclassify.sources.observations import ROWS, follows, group_rows, in_order, with_codes
+from lcclassify.sources.observations import ROWS, follows, group_rows, in_order, with_numbers
+from lcclassify.sources.observed import Observations
 from lcclassify.sources.part import Part, distinct, read_part
 
 Complete = Callable[[Batch, Part], Batch]
@@ -48,6 +49,7 @@ class CurveReader:
                     )
             elif not form.is_declared:
                 check_nested(part.path, form, part.columns)
+        self._spellings = Spellings(self.form.bands or None)
 
     @property
     def form(self) -> CurveForm:
@@ -57,9 +59,8 @@ class CurveReader:
     @property
     def none(self) -> LightCurves:
         """The light curves of no objects."""
-        nothing = np.empty(0)
-        seen = Observations(nothing, np.empty(0, np.int8), nothing, nothing)
-        return measure(self.form, np.zeros(1, np.int64), seen)[0]
+        nothing = measure(self.form, np.zeros(1, np.int64), Observations.none(), Spellings())
+        return nothing.light_curves
 
     def batches(
         self, columns: Sequence[str], size: int, context: Context, complete: Complete
@@ -92,18 +93,19 @@ class CurveReader:
             exact += alert_context(part.columns)
         for batch in read_part(part, self._id_name, columns, size, list(dict.fromkeys(exact))):
             known = with_alert(batch) if is_alert else batch
-            yield with_light_curves(without_feature_problems(complete(known, part)), form)
+            whole = without_feature_problems(complete(known, part))
+            yield with_light_curves(whole, form, self._spellings)
 
     def _grouped(
         self, columns: Sequence[str], size: int, context: Context, complete: Complete
     ) -> Iterator[Batch]:
         form = self.form
-        measures = [name for name in (form.mjd, form.flux, form.flux_err) if name is not None]
-        asked = list(dict.fromkeys([*measures, *columns]))
         rows: Iterator[Batch] = (
-            with_codes(complete(batch, part), form.band)
+            with_numbers(complete(batch, part), form, self._spellings)
             for part in self._parts
-            for batch in read_part(part, self._id_name, asked, ROWS, [form.band, *context(part)])
+            for batch in read_part(
+                part, self._id_name, columns, ROWS, [*form.observed, *context(part)]
+            )
         )
         if not follows(
             complete(batch, part).object_id
@@ -111,4 +113,4 @@ class CurveReader:
             for batch in read_part(part, self._id_name, (), ROWS)
         ):
             rows = iter([in_order(rows)])
-        return group_rows(rows, form, columns, size)
+        return group_rows(rows, form, columns, size, self._spellings)

@@ -1,21 +1,30 @@
-"""DeclaredForm: light curves in lists, a row per object, as a file of names says where they lie."""
+"""DeclaredForm: light curves in rows, lists or structs, as a file of names says where they lie."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from lcclassify.batch import BANDS, ZERO_POINTS, is_zero_point
 from lcclassify.errors import InputError
 from lcclassify.features import some_of
-from lcclassify.sources.columns import is_number, is_text
-from lcclassify.sources.curve_forms import CurveForm, is_list, struct_fields
+from lcclassify.sources.columns import is_number
+from lcclassify.sources.curve_forms import (
+    DIFFERENCES,
+    SIGN,
+    CurveForm,
+    is_list,
+    is_readable,
+    struct_fields,
+)
 
 TABLE = "light_curves"
-TEXTS = ("id", "inside", "mjd", "band", "flux", "flux_err", "magnitude", "magnitude_err")
+TEXTS = (
+    *("id", "inside", "mjd", "band", "flux", "flux_err", "magnitude", "magnitude_err"),
+    *("sign", "survey"),
+)
 KEYS = (*TEXTS, "zero_point", "bands", "reject")
-NUMBERS = "a list of numbers"
 MAX_BITS = (1 << 63) - 1
 Columns = Mapping[str, pa.DataType]
 
@@ -34,47 +43,60 @@ class DeclaredForm:
     id_name: str | None = None
     bands: Mapping[str, str] = field(default_factory=dict)  # the files' code -> our band
     reject: Mapping[str, int] = field(default_factory=dict)  # flags -> the bits that leave out
+    sign: str | None = None  # of a difference flux; None: isdiffpos, beside magnitudes of one
+    survey: str | None = None  # whose light curves these are
 
     def on(self, path: object, columns: Columns, called: Mapping[str, str]) -> CurveForm:
         """The form of light curves in a table; ``called`` has the new names of its columns.
 
         InputError if something is not there, or of another type than it has to be.
         """
-        lists = self._lists(path, columns, called)
+        values = self._values(path, columns, called)
         band = called.get(self.band, self.band)
-        has_row_band = not lists.has(self.band) and band in columns
+        in_rows = values.kind == "rows"
+        has_row_band = not in_rows and not values.has(self.band) and band in columns
         if not has_row_band:
-            band = lists.find("band", self.band, _is_code, "a list of bands, or a column of them,")
-        elif not _is_code(columns[band]):
+            band = values.find("band", self.band, is_readable, "bands")
+        elif not is_readable(columns[band]):
             raise InputError(f"{path}: column {band!r} holds {columns[band]}, not bands")
+        fits = is_readable if in_rows else is_number  # in rows, text may be numbers
         flux = "magnitude" if self.is_magnitude else "flux"
-        error = self.flux_err
+        error, sign = self.flux_err, self.sign
+        if sign is None and self.flux in DIFFERENCES and values.has(SIGN):
+            sign = SIGN
         return CurveForm(
-            kind="structs" if lists.are_of_structs else "lists",
-            mjd=lists.find("mjd", self.mjd, is_number, NUMBERS),
+            kind=values.kind,
+            mjd=values.find("mjd", self.mjd, fits, "numbers"),
             band=band,
-            flux=lists.find(flux, self.flux, is_number, NUMBERS),
-            flux_err=error and lists.find(f"{flux}_err", error, is_number, NUMBERS),
+            flux=values.find(flux, self.flux, fits, "numbers"),
+            flux_err=error and values.find(f"{flux}_err", error, fits, "numbers"),
             zero_point=self.zero_point,
-            structs=() if lists.struct is None else (lists.struct,),
+            structs=() if values.struct is None else (values.struct,),
             is_magnitude=self.is_magnitude,
             is_declared=True,
             has_row_band=has_row_band,
             bands={code: BANDS.index(name) for code, name in self.bands.items()},
             reject={
-                lists.find("reject", name, _is_flag, "a list of integers or booleans"): bits
+                values.find("reject", name, values.is_flag, "integers or booleans"): bits
                 for name, bits in self.reject.items()
             },
+            sign=sign and values.find("sign", sign, is_readable, "signs"),
+            survey=self.survey,
+            shown_by="declared" if self.survey else "",
         )
 
-    def _lists(self, path: object, columns: Columns, called: Mapping[str, str]) -> "_Lists":
+    def _values(self, path: object, columns: Columns, called: Mapping[str, str]) -> "_Values":
         if self.inside is None:
-            return _Lists(path, None, False, _items(columns), called)
+            mjd = columns.get(called.get(self.mjd, self.mjd))
+            if mjd is not None and not is_list(mjd):
+                return _Values(path, "rows", None, columns, called)
+            return _Values(path, "lists", None, _items(columns), called)
         struct = called.get(self.inside, self.inside)
         kind = columns.get(struct, pa.null())
         if fields := struct_fields(kind):
-            items = fields if is_list(kind) else _items(fields)
-            return _Lists(path, struct, is_list(kind), items, {})
+            if is_list(kind):
+                return _Values(path, "structs", struct, fields, {})
+            return _Values(path, "lists", struct, _items(fields), {})
         found = f"it holds {kind}" if struct in columns else "there is none"
         raise InputError(
             f"{path}: expected a column of structs named {struct!r}, as [{TABLE}] says of inside; "
@@ -83,28 +105,35 @@ class DeclaredForm:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lists:
-    """The lists that a table has, as columns or inside one."""
+class _Values:
+    """Where a table has a value of each observation: as columns of its rows, lists, or structs."""
 
     path: object
+    kind: Literal["rows", "lists", "structs"]
     struct: str | None  # the column that they are inside
-    are_of_structs: bool  # one list of structs, in place of a struct of lists
-    items: Columns  # what each is a list of
+    items: Columns  # the type of each observation's values
     called: Mapping[str, str]  # name in the files -> name here
 
     def has(self, name: str) -> bool:
-        """Whether one has a name in the files."""
+        """Whether there are values of a name in the files."""
         return self.called.get(name, name) in self.items
 
-    def find(self, key: str, name: str, fits: Callable[[pa.DataType], bool], wanted: str) -> str:
-        """What the list of a name in the files is called here. InputError if it is not ``wanted``.
+    def is_flag(self, kind: pa.DataType) -> bool:
+        """Whether values can be flags; in rows they may be written as text."""
+        return _is_flag(kind) or (self.kind == "rows" and is_readable(kind))
 
-        ``key`` is what it was declared as.
+    def find(self, key: str, name: str, fits: Callable[[pa.DataType], bool], wanted: str) -> str:
+        """What the values of a name in the files are called here. InputError if they do not fit.
+
+        ``key`` is what they were declared as, ``wanted`` what they have to be.
         """
         name = self.called.get(name, name)
         if name in self.items and fits(self.items[name]):
             return name
         where = "" if self.struct is None else f" inside {self.struct!r}"
+        wanted = f"a column of {wanted}" if self.kind == "rows" else f"a list of {wanted}"
+        if key == "band" and self.kind != "rows":
+            wanted += ", or a column of them,"
         found = f"there are {some_of(list(self.items))}" if self.items else "there is no list"
         if name in self.items:
             found = f"it holds {self.items[name]}"
@@ -157,6 +186,8 @@ def read_form(path: object, table: Any) -> DeclaredForm:
         id_name=table.get("id"),
         bands=bands,
         reject=reject,
+        sign=table.get("sign"),
+        survey=table.get("survey"),
     )
 
 
@@ -173,11 +204,6 @@ def _wrong(path: object, key: str, value: object, wanted: str) -> InputError:
 
 def _is_real(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_code(kind: pa.DataType) -> bool:
-    value = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return is_number(value) or is_text(value)
 
 
 def _is_flag(kind: pa.DataType) -> bool:

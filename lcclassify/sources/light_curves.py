@@ -8,56 +8,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lcclassify.batch import BANDS, Batch, LightCurves
+from lcclassify.batch import Batch
 from lcclassify.errors import InputError
 from lcclassify.features import is_header
-from lcclassify.sources.bands import CODES, LOWER_Y, band_codes
+from lcclassify.remarks import all_remarks
+from lcclassify.sources.bands import Spellings
 from lcclassify.sources.columns import is_number
 from lcclassify.sources.curve_forms import CurveForm, is_list, struct_fields
+from lcclassify.sources.measure import measure
+from lcclassify.sources.observed import Observations, read_observations
 from lcclassify.sources.parquet import NO_FEATURES
+from lcclassify.sources.surveys import other_survey
 from lcclassify.status import Problem, Status
 
 
-class Observations(NamedTuple):
-    """M observations, in the order of their objects."""
-
-    mjd: np.ndarray  # (M,) float64, NaN = null
-    band: np.ndarray  # (M,) int8, of ``band_codes``
-    flux: np.ndarray  # (M,) float64, or magnitude
-    flux_err: np.ndarray  # (M,) float64
-
-
-def measure(
-    form: CurveForm, offsets: np.ndarray, seen: Observations
-) -> tuple[LightCurves, dict[int, str]]:
-    """Light curves of objects with observations from ``offsets`` on; row -> what was repaired.
-
-    The form is one of ``settle``, which knows the zero point.
-    """
-    flux, flux_err = seen.flux, seen.flux_err
-    zero_point = float(form.zero_point or 0.0)
-    if form.is_magnitude:
-        flux, flux_err = to_flux(flux, flux_err, zero_point)
-    lower = seen.band == LOWER_Y
-    n_lower = np.diff(np.concatenate(([0], np.cumsum(lower)))[offsets])
-    repairs = {
-        int(row): f"{n_lower[row]} observations in band y are read as {BANDS[-1]}"
-        for row in np.flatnonzero(n_lower)
-    }
-    band = np.where(lower, len(BANDS) - 1, seen.band).astype(np.int8)
-    return LightCurves(offsets, seen.mjd, band, flux, flux_err, zero_point), repairs
-
-
-def to_flux(
-    magnitude: np.ndarray, error: np.ndarray, zero_point: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Flux and its error, of this zero point. A magnitude without a value gives none."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        flux = 10 ** (-0.4 * (magnitude - zero_point))
-        return flux, 0.4 * np.log(10) * flux * error
-
-
-def with_light_curves(batch: Batch, form: CurveForm) -> Batch:
+def with_light_curves(batch: Batch, form: CurveForm, spellings: Spellings) -> Batch:
     """A batch with light curves from the nested columns in its context, which it loses.
 
     An object whose lists do not fit together has a problem.
@@ -66,20 +31,42 @@ def with_light_curves(batch: Batch, form: CurveForm) -> Batch:
     problems = dict(batch.problems)
     band = None
     if form.has_row_band:
-        band = band_codes(context.pop(form.band), form.bands or CODES)
+        band = spellings.read(context.pop(form.band))
     if form.kind == "lists":
         items = [_of_lists(_lists(context, form), form, problems)]
     else:
         items = [_of_structs(context.pop(name), form) for name in form.structs]
-    groups = [_observed(*each, form, band, problems) for each in items]
-    lengths = np.array([n for n, _ in groups], np.int64).reshape(len(groups), len(batch))
-    light_curves, repairs = measure(form, *_interleave(lengths, [seen for _, seen in groups]))
+    lengths = np.array([n for n, _ in items], np.int64).reshape(len(items), len(batch))
+    groups = [
+        read_observations(
+            values, int(n.sum()), form, spellings, None if band is None else np.repeat(band, n)
+        )
+        for n, values in items
+    ]
+    return with_measured(
+        replace(batch, context=pa.table(context), problems=problems),
+        form,
+        *_interleave(lengths, groups),
+        spellings,
+    )
+
+
+def with_measured(
+    batch: Batch,
+    form: CurveForm,
+    offsets: np.ndarray,
+    seen: Observations,
+    spellings: Spellings,
+) -> Batch:
+    """A batch with these observations, from ``offsets`` on, as light curves."""
+    found = measure(form, offsets, seen, spellings)
+    survey = other_survey(form, batch.object_id, offsets, seen.band, spellings)
     return replace(
         batch,
-        context=pa.table(context),
-        problems=problems,
-        light_curves=light_curves,
-        repairs=together(batch.repairs, repairs),
+        problems=found.problems | dict(batch.problems),
+        light_curves=found.light_curves,
+        repairs=together(batch.repairs, found.repairs),
+        remarks=all_remarks((batch.remarks, found.remarks, survey)),
     )
 
 
@@ -177,47 +164,6 @@ def _of_lists(
 
 def _lengths(column: pa.Array) -> np.ndarray:
     return np.asarray(pc.fill_null(pc.list_value_length(column), 0), np.int64)
-
-
-def _observed(
-    lengths: np.ndarray,
-    values: Mapping[str, pa.Array],
-    form: CurveForm,
-    row_band: np.ndarray | None,
-    problems: dict[int, Problem],
-) -> tuple[np.ndarray, Observations]:
-    """The number of observations of each object, and them; without those whose flags say so."""
-    n_rows = int(lengths.sum())
-    if row_band is not None:
-        band = np.repeat(row_band, lengths)
-    elif form.band in values:
-        band = band_codes(values[form.band], form.bands or CODES)
-    else:
-        band = np.full(n_rows, -1, np.int8)
-    mjd, flux, flux_err = (
-        _float64(values.get(name or ""), n_rows) for name in (form.mjd, form.flux, form.flux_err)
-    )
-    seen = Observations(mjd, band, flux, flux_err)
-    if not form.reject:
-        return lengths, seen
-    kept = np.ones(n_rows, bool)
-    for name, bits in form.reject.items():
-        flags = pc.fill_null(values[name].cast(pa.int64(), safe=False), 0)
-        kept &= (flags.to_numpy() & bits) == 0
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    n_kept = np.bincount(owner[kept], minlength=len(lengths))
-    for row in np.flatnonzero((lengths > 0) & (n_kept == 0)):
-        reason = f"all of its {lengths[row]} observations are flagged"
-        problems.setdefault(int(row), Problem(Status.TOO_FEW_OBSERVATIONS, reason))
-    return n_kept, Observations(*(column[kept] for column in seen))
-
-
-def _float64(column: pa.Array | None, n_rows: int) -> np.ndarray:
-    if column is None:
-        return np.full(n_rows, np.nan)
-    return np.asarray(
-        pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False)
-    )
 
 
 def _interleave(

@@ -8,12 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lcclassify.batch import Batch
-from lcclassify.sources.bands import band_codes
+from lcclassify.sources.bands import Spellings
 from lcclassify.sources.columns import number_table
 from lcclassify.sources.curve_forms import CurveForm
-from lcclassify.sources.light_curves import Observations, measure
+from lcclassify.sources.light_curves import with_measured
+from lcclassify.sources.observed import Observations, read_observations
 from lcclassify.status import Problem
 
+PREFIX = "observed."  # of the columns of numbers that observations become
+OBSERVED = tuple(f"{PREFIX}{name}" for name in Observations._fields)
 ROWS = 1 << 17  # observations held at a time, or one object's
 
 
@@ -50,7 +53,11 @@ def in_order(rows: Iterable[Batch]) -> Batch:
 
 
 def group_rows(
-    rows: Iterable[Batch], form: CurveForm, columns: Sequence[str], size: int
+    rows: Iterable[Batch],
+    form: CurveForm,
+    columns: Sequence[str],
+    size: int,
+    spellings: Spellings,
 ) -> Iterator[Batch]:
     """Objects, at most ``size`` at a time, of batches of rows in which they follow each other.
 
@@ -65,53 +72,48 @@ def group_rows(
         starts = _starts(whole.object_id)
         if after is None:
             starts = np.append(starts, len(whole))
-        yield from _objects(whole, starts, form, columns, size)
+        yield from _objects(whole, starts, form, columns, size, spellings)
         held = _slice(whole, int(starts[-1]), len(whole))
         batch = after
 
 
-def with_codes(batch: Batch, band: str) -> Batch:
-    """Rows whose bands are codes, which are of one type whatever file they come from."""
-    position = batch.context.column_names.index(band)
-    codes = pa.array(band_codes(batch.context[band].combine_chunks()))
-    return replace(batch, context=batch.context.set_column(position, band, codes))
+def with_numbers(batch: Batch, form: CurveForm, spellings: Spellings) -> Batch:
+    """Rows whose observations, in the context as they are written, are numbers of one type each."""
+    written = {name: batch.context[name].combine_chunks() for name in form.observed}
+    seen = read_observations(written, len(batch), form, spellings)
+    rest = batch.context.drop_columns(list(written))
+    columns = {f"{PREFIX}{name}": pa.array(column) for name, column in seen._asdict().items()}
+    columns |= dict(zip(rest.column_names, rest.columns, strict=True))
+    return replace(batch, context=pa.table(columns))
 
 
 def _objects(
-    rows: Batch, starts: np.ndarray, form: CurveForm, columns: Sequence[str], size: int
+    rows: Batch,
+    starts: np.ndarray,
+    form: CurveForm,
+    columns: Sequence[str],
+    size: int,
+    spellings: Spellings,
 ) -> Iterator[Batch]:
     """Objects between starts, of which the last one is the end."""
     for number in range(0, len(starts) - 1, size):
         bounds = starts[number : number + size + 1]
         part = _slice(rows, int(bounds[0]), int(bounds[-1]))
         offsets = (bounds - bounds[0]).astype(np.int64)
-        light_curves, repairs = measure(form, offsets, _observations(part, form))
         problems: dict[int, Problem] = {}
         for row, problem in sorted(part.problems.items()):
             problems.setdefault(int(np.searchsorted(offsets, row, "right")) - 1, problem)
         first = pa.array(offsets[:-1])
         values = {name: part.features[name].take(first).combine_chunks() for name in columns}
-        yield Batch(
+        objects = Batch(
             object_id=part.object_id.take(first),
             id_name=rows.id_name,
             features=number_table(values, {}, len(first)),
             problems=problems,
-            context=part.context.drop_columns([form.band]).take(first),
-            light_curves=light_curves,
-            repairs=repairs,
+            context=part.context.drop_columns(list(OBSERVED)).take(first),
         )
-
-
-def _observations(rows: Batch, form: CurveForm) -> Observations:
-    mjd, flux = (_values(rows.features[name]) for name in (form.mjd, form.flux))
-    flux_err = np.full(len(rows), np.nan)
-    if form.flux_err is not None:
-        flux_err = _values(rows.features[form.flux_err])
-    return Observations(mjd, rows.context[form.band].to_numpy(), flux, flux_err)
-
-
-def _values(column: pa.ChunkedArray) -> np.ndarray:
-    return np.asarray(pc.fill_null(column, np.nan).to_numpy())
+        seen = Observations(*(part.context[name].to_numpy() for name in OBSERVED))
+        yield with_measured(objects, form, offsets, seen, spellings)
 
 
 def _starts(ids: pa.Array) -> np.ndarray:
@@ -126,7 +128,7 @@ def _concat(batches: Sequence[Batch]) -> Batch:
     return Batch(
         object_id=pa.concat_arrays([batch.object_id for batch in batches]),
         id_name=batches[0].id_name,
-        features=pa.concat_tables([batch.features for batch in batches]),
+        features=_stacked([batch.features for batch in batches], int(starts[-1])),
         problems={
             int(start) + row: problem
             for start, batch in zip(starts, batches, strict=False)
@@ -134,6 +136,12 @@ def _concat(batches: Sequence[Batch]) -> Batch:
         },
         context=pa.concat_tables([batch.context for batch in batches]),
     )
+
+
+def _stacked(tables: Sequence[pa.Table], n_rows: int) -> pa.Table:
+    """Tables one below the other; without columns they would have no rows."""
+    whole = pa.concat_tables(tables)
+    return whole if whole.column_names else number_table({}, {}, n_rows)
 
 
 def _slice(rows: Batch, start: int, stop: int) -> Batch:
@@ -153,7 +161,7 @@ def _take(rows: Batch, order: np.ndarray) -> Batch:
     return replace(
         rows,
         object_id=rows.object_id.take(index),
-        features=rows.features.take(index),
+        features=_stacked([rows.features.take(index)], len(order)),
         problems={int(position[row]): problem for row, problem in rows.problems.items()},
         context=rows.context.take(index),
     )

@@ -1,6 +1,7 @@
 """Records of messages to batches, in which no object's answer depends on the others."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -10,8 +11,9 @@ from lcclassify.bundle import ModelBundle
 from lcclassify.features import header_names, is_header, some_of
 from lcclassify.schemas.avro import FEATURES as ALL_FEATURES
 from lcclassify.schemas.avro import AvroOutput
+from lcclassify.sources.bands import Spellings
 from lcclassify.sources.columns import check_ids
-from lcclassify.sources.curve_forms import DETECTIONS, MESSAGES, settle
+from lcclassify.sources.curve_forms import DETECTIONS, MESSAGES, SIGN, settle
 from lcclassify.sources.light_curves import with_light_curves
 from lcclassify.sources.messages import CONTEXT, alert_of, last_mjd, n_unforced
 from lcclassify.sources.opened import Opened, open_light_curve, open_message
@@ -32,9 +34,11 @@ OBSERVED = pa.list_(
             pa.field("fid", pa.string()),
             pa.field("mag", pa.float64()),
             pa.field("e_mag", pa.float64()),
+            pa.field("isdiffpos", pa.string()),
         ]
     )
 )
+TEXTS = ("fid", SIGN)
 ALERT = ("candid", "mjd", "new", "has_stamp", "extra_fields")  # fields of detections
 MEASURED = ("mjd", "mag", "e_mag", "tid")
 
@@ -61,7 +65,7 @@ class Batches:
     ) -> None:
         settings.light_curves.require_use(bundle.needs_light_curves, bundle.label)
         self._bundle, self._settings = bundle, settings
-        self._form = None
+        self._form, self._spellings = None, Spellings()
         if bundle.needs_light_curves:
             self._form = settle("messages", MESSAGES, settings.light_curves)
         names = [feature.accepts[0] for feature in bundle.features]
@@ -85,7 +89,7 @@ class Batches:
         if self._header:
             detections |= {"mjd", "extra_fields"}
         if self._form is not None:
-            detections |= {"fid", *MEASURED}
+            detections |= {"fid", SIGN, *MEASURED}
         if self._settings.min_detections:
             detections.add("forced")
         fields = {*self._ids, *METRICS, *accepted, *(HEADERS if self._header else ())}
@@ -119,7 +123,9 @@ class Batches:
             context=pa.table(context),
             repairs={row: r.repair for row, r in enumerate(rows) if r.repair is not None},
         )
-        return batch if self._form is None else with_light_curves(batch, self._form)
+        return (
+            batch if self._form is None else with_light_curves(batch, self._form, self._spellings)
+        )
 
     def _id(self, record: Record) -> Any:
         return next((record[name] for name in self._ids if record.get(name) is not None), None)
@@ -166,15 +172,36 @@ class Batches:
 
 
 def _curve(detections: Any) -> tuple[pa.Array, Problem | None]:
-    """What a light curve needs of detections. Numbers of bands become text, as they are known."""
+    """What a light curve needs of detections. What is no number in one of them is null there."""
     if isinstance(detections, list):
-        detections = [
-            {**item, "fid": str(item["fid"])}
-            if isinstance(item, dict) and type(item.get("fid")) is int
-            else item
-            for item in detections
-        ]
-    return struct_array(DETECTIONS, detections, OBSERVED)
+        detections = [_with_text(item) if isinstance(item, dict) else item for item in detections]
+    curve, misfit = struct_array(DETECTIONS, detections, OBSERVED)
+    if misfit is not None and isinstance(detections, list):
+        numbers = [_with_numbers(item) for item in detections if isinstance(item, dict)]
+        return struct_array(DETECTIONS, numbers, OBSERVED)
+    return curve, misfit
+
+
+def _with_text(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A detection whose band and sign, if they are numbers, are text, as they are known."""
+    texts = {n: str(item[n]) for n in TEXTS if type(item.get(n)) in (int, float, bool)}
+    return {**item, **texts} if texts else item
+
+
+def _with_numbers(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What is read of a detection of which something is no number."""
+    numbers = {name: _float(item.get(name)) for name in ("mjd", "mag", "e_mag")}
+    texts = {name: item[name] for name in TEXTS if isinstance(item.get(name), str)}
+    return {**numbers, **texts}
+
+
+def _float(value: Any) -> float | None:
+    """A number, which may be written as text; None for anything else."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return float(value)
+        return None
+    return _number(value)
 
 
 def _maps(records: Sequence[Record]) -> pa.Array:

@@ -112,7 +112,12 @@ SEEN = [
         {"mwebv": 0.25},
         "1 observations in band y are read as Y",
     ),
-    (EXACT, [("4.0", "r", "nan", "0.5")], {"mwebv": None}, NO_HEADER),
+    (
+        EXACT,
+        [("4.0", None, "nan", "0.5")],
+        {"mwebv": None},
+        f"{NO_HEADER}; 1 of 1 observations are left out: 1 without a finite psFlux",
+    ),
     (77, [("5.0", "r", "8.0", "0.5"), ("1.0", "r", "8.0", "0.5")], {"mwebv": 0.25}, None),
 ]
 
@@ -155,7 +160,10 @@ def test_alerts_in_parquet_are_read_alike(read, tmp_path):
         "brokerIngestTimestamp": [1690948661500] * 3,
         "diaSourceId": [EXACT + 2, 6, 8],
     }
-    assert batch.repairs == {0: "1 observations in band y are read as Y"}  # no header was asked for
+    assert batch.repairs == {  # no header was asked for
+        0: "1 observations in band y are read as Y",
+        1: "1 of 1 observations are left out: 1 without a finite psFlux",
+    }
 
 
 def test_alerts_of_an_unknown_schema_need_a_zero_point(read, tmp_path):
@@ -300,9 +308,11 @@ def test_rows_of_a_message_stay_as_they_came(read, tmp_path):
         detection(math.nan, fid="q", e_mag=math.nan),
     )
     path = write_avro(tmp_path / "messages.avro", MESSAGE, [message("a", *rows)])
-    y = ("1.0", "Y", "nan", "0.5")
+    y = ("1.0", None, "nan", "0.5")
     seen = [("2.0", "g", "8.0", "0.5"), y, y, ("nan", None, "8.0", "nan")]
-    assert read([path]) == [("a", seen, {}, "2 observations in band y are read as Y")]
+    left_out = "1 without a finite mjd, 2 without a finite mag"
+    note = f"3 of 4 observations are left out: {left_out}"
+    assert read([path]) == [("a", seen, {}, note)]
 
 
 def test_a_message_with_a_value_of_another_type_costs_itself_alone(tmp_path):

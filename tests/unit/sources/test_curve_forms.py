@@ -82,7 +82,7 @@ def test_lists_and_structs_are_of_another_kind():
 def test_what_messages_call_mag_is_a_flux_in_nanojansky():
     kind = pa.list_(pa.struct({"mjd": DOUBLE, "fid": TEXT, "mag": DOUBLE, "mag_corr": DOUBLE}))
     names = ("mjd", "fid", "mag", "e_mag")
-    form = CurveForm("messages", *names, 31.4, structs=("detections",))
+    form = CurveForm("messages", *names, 31.4, structs=("detections",), sign="isdiffpos")
     assert find_form({"oid": TEXT, "detections": kind}, "features_output") == form
     assert find_form({"oid": TEXT, "detections": kind}).is_magnitude  # a table of somebody's own
 
@@ -151,9 +151,10 @@ def test_magnitudes_become_fluxes_in_nanojansky_unless_told_otherwise():
             long("mjd", "band"),
             {},
             "a.csv: no light curves: expected columns of time, band and flux (mjd, MJD, "
-            "midPointTai, midpointMjdTai, cmidpointMjdTai, band, BAND, fid, filterName, passband, "
-            "cband, flux, FLUXCAL, psfFlux, cpsfFlux, psFlux, mag, magnitude, magpsf), a row per "
-            "observation or a list per object; --columns says which column is what",
+            "midPointTai, midpointMjdTai, cmidpointMjdTai, jd, JD, hjd, obsjd, band, BAND, fid, "
+            "filterName, passband, cband, filtercode, flux, FLUXCAL, psfFlux, cpsfFlux, psFlux, "
+            "mag, magnitude, magpsf), a row per observation or a list per object; --columns says "
+            "which column is what",
         ),
     ],
 )

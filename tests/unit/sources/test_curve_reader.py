@@ -149,7 +149,11 @@ def test_a_bad_row_costs_its_object_alone(read, tmp_path):
     seen = [(oid, len(curve), note) for oid, curve, _, note in read([path], zero_point=27.5)]
     assert seen == [
         ("a", 2, None),
-        ("b", 3, "flux = 'much' is not a number"),
+        (
+            "b",
+            3,
+            "2 of 3 observations are left out: 1 without a finite mjd, 1 without a finite flux",
+        ),
         (None, 1, "row 6 has 2 fields, not 4"),
         ("c", 1, "1 observations in band y are read as Y"),
         ("", 2, "the object has no id"),

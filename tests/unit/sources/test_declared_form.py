@@ -17,8 +17,8 @@ from lcclassify.sources import parquet
 from lcclassify.sources.curve_forms import LightCurveOptions
 from lcclassify.sources.declared_form import DeclaredForm, read_form
 from lcclassify.sources.file import FileSource, in_memory, open_files
-from lcclassify.sources.light_curves import to_flux
 from lcclassify.sources.names import Names, read_names
+from lcclassify.sources.observed import to_flux
 from lcclassify.status import Problem, Status
 from lcclassify.testing import make_light_curves, make_transformer
 
@@ -496,7 +496,7 @@ LEAST = {"mjd": "t", "band": "b", "flux": "f"}
         (
             LEAST | {"mag": "m", "time": "t"},
             "n.toml: [light_curves] knows no mag, time; expected id, inside, mjd, band, flux, "
-            "flux_err, magnitude, magnitude_err, zero_point, bands, reject",
+            "flux_err, magnitude, magnitude_err, sign, survey, zero_point, bands, reject",
         ),
         (
             LEAST | {"mjd": 3},

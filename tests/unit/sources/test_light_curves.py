@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lcclassify.batch import Batch
+from lcclassify.sources.bands import Spellings
 from lcclassify.sources.curve_forms import CurveForm
-from lcclassify.sources.light_curves import to_flux, together, with_light_curves
+from lcclassify.sources.light_curves import together, with_light_curves
+from lcclassify.sources.observed import to_flux
 
 ITEM = pa.struct({"t": pa.float64(), "b": pa.int8(), "f": pa.float32()})
 NAMES = ("source", "earlier", "forced")
@@ -28,7 +30,8 @@ def test_each_object_has_the_observations_of_all_its_columns(alerts, before):
     kept = alerts[before:]
     ids = pa.array(range(len(kept)), pa.int64())
     none = pa.table({"": ids}).select([])
-    curves = with_light_curves(Batch(ids, "oid", none, context=context), FORM).light_curves
+    batch = Batch(ids, "oid", none, context=context)
+    curves = with_light_curves(batch, FORM, Spellings()).light_curves
     expected = [[*([one] if one else []), *(two or []), *(three or [])] for one, two, three in kept]
     assert curves.offsets.tolist() == np.cumsum([0, *map(len, expected)]).tolist()
     flat = [seen for curve in expected for seen in curve]
@@ -44,7 +47,7 @@ def test_an_item_that_is_null_is_an_observation_without_values():
     form = CurveForm("structs", "t", "b", "f", None, 31.4, structs=("seen",))
     none = pa.table({"": [1]}).select([])
     batch = Batch(pa.array([1]), "oid", none, context=pa.table({"seen": items}))
-    curves = with_light_curves(batch, form).light_curves
+    curves = with_light_curves(batch, form, Spellings()).light_curves
     np.testing.assert_array_equal(curves.mjd, [1.0, np.nan])
     np.testing.assert_array_equal(curves.flux, [3.0, np.nan])
     assert curves.band.tolist() == [2, -1]
