@@ -1,11 +1,14 @@
 """Whether an input looks like what a model was trained on, as far as its card says."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from lcclassify.batch import SURVEY
 from lcclassify.bundle import ModelBundle, Range
+from lcclassify.remarks import Kind, Remark, sentences
 from lcclassify.tally import Tally
 
 LEAST_OBJECTS = 100  # fewer say nothing about the shares of missing values
@@ -15,25 +18,29 @@ SIGMAS = 5.0  # and by so many standard errors
 LEAST_EXPECTED = 25  # values, of which it is no accident if there is none
 LEAST_ANSWERS = 1000  # fewer say nothing about the shares of classes
 FAR = 0.30  # total variation: the share of the answers that went from one class to another
+NO_REMARKS: Mapping[Remark, int] = MappingProxyType({})
 NO_RANGE = Range(np.nan, np.nan, np.nan)
 
 
 class Finding(NamedTuple):
     """One thing that is not as in training."""
 
-    what: Literal["classes", "missing", "outside"]
-    feature: str | None  # None: it is the classes
+    what: Literal["survey", "classes", "missing", "outside"]
+    feature: str | None  # None: it is the light curves, or the classes
     sentence: str
 
 
-def find_drift(tally: Tally, absent: Collection[str] = ()) -> list[Finding]:
-    """What is not as in training: the classes, then feature by feature.
+def find_drift(
+    tally: Tally, absent: Collection[str] = (), remarks: Mapping[Remark, int] = NO_REMARKS
+) -> list[Finding]:
+    """What is not as in training: the survey, the classes, then feature by feature.
 
     A feature drifts if it is missing far more or less often, or lies outside its range more often.
     If no object has it where some should, that is told in any case, also where the card does not
     know how often it is missing; but not for those in ``absent``, of which it is known already.
     """
-    return [*_classes(tally), *_missing(tally, absent), *_outside(tally)]
+    findings = [*_classes(tally), *_missing(tally, absent), *_outside(tally)]
+    return [*_survey(remarks), *findings]
 
 
 def missing_shares(tally: Tally) -> np.ndarray:
@@ -80,6 +87,12 @@ def some_sentences(sentences: Sequence[str], limit: int = 10) -> list[str]:
     """The first few, and how many more there are."""
     rest = len(sentences) - limit
     return [*sentences[:limit], *([f"and {rest} more"] if rest > 0 else [])]
+
+
+def _survey(remarks: Mapping[Remark, int]) -> Iterator[Finding]:
+    shown = {each: count for each, count in remarks.items() if each.kind is Kind.OTHER_SURVEY}
+    for sentence in sentences(shown):
+        yield Finding("survey", None, f"{sentence}; the model's bands are those of {SURVEY}")
 
 
 def _missing(tally: Tally, absent: Collection[str]) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Remarks: what a run left out, converted or doubts of its input, counted by kind and by name."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -81,11 +81,11 @@ def of_plain(plain: Mapping[str, Mapping[str, int]]) -> Remarks:
     )
 
 
-def sentences(remarks: Mapping[Remark, int]) -> list[str]:
-    """A sentence for each kind, with the most frequent of its names."""
+def sentences(remarks: Mapping[Remark, int], but: Collection[Kind] = ()) -> list[str]:
+    """A sentence for each kind, but for some, with the most frequent of its names."""
+    names = as_plain(remarks)
     return [
-        _sentence(next(kind for kind in Kind if kind.key == key), names)
-        for key, names in as_plain(remarks).items()
+        _sentence(kind, names[kind.key]) for kind in Kind if kind.key in names and kind not in but
     ]
 
 

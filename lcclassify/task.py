@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lcclassify.batch import SURVEY
 from lcclassify.bundle import ModelBundle
 from lcclassify.features import Receipt, match_features
 from lcclassify.pipeline import run
@@ -161,7 +162,8 @@ def flux_note(task: Task, table: Table, bundle: ModelBundle) -> str | None:
     flags = [field for names in fields for field in names if "flag" in field]
     if flags and not form.is_declared:
         notes.append(f"no flag is looked at ({flags[0]}): --columns says which")
-    return "; ".join(note for note in notes if note)
+    bands = f"bands: letters are taken for those of {SURVEY}, as the model's"
+    return "\n".join(["; ".join(note for note in notes if note), bands])
 
 
 @dataclass(frozen=True, slots=True)

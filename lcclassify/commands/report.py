@@ -63,7 +63,7 @@ class Reporter:
 
         if self.on_drift is Drift.ignore:
             return []
-        findings = find_drift(summary.tally(self.bundle), self.receipt.missing)
+        findings = find_drift(summary.tally(self.bundle), self.receipt.missing, summary.remarks)
         drift = some_sentences([finding.sentence for finding in findings])
         if drift and self.on_drift is Drift.fail:
             raise DriftError("; ".join(drift) + hint)
@@ -73,7 +73,7 @@ class Reporter:
         self, summary: "Summary", drift: Sequence[str], n_files: int | None = None
     ) -> None:
         """The counts of a run, and what is odd about its input."""
-        from lcclassify.remarks import sentences
+        from lcclassify.remarks import Kind, sentences
 
         if self.as_json:
             self._emit(summary, drift)
@@ -86,7 +86,8 @@ class Reporter:
                 f"{summary.n_objects:,} objects{twice if summary.n_repeated else ''} -> "
                 f"{where}{files}"
             )
-        for sentence in sentences(summary.remarks):
+        told_as_drift = {Kind.OTHER_SURVEY} if drift else set()
+        for sentence in sentences(summary.remarks, but=told_as_drift):
             self.tell(sentence)
         for name, count in summary.unmatched.items():
             self.tell(f"{count:,} objects are not in {name}")

@@ -9,8 +9,10 @@ import typer
 from rich.table import Table
 
 from lcclassify.output import emit, show
+from lcclassify.remarks import sentences
 from lcclassify.schemas.evolution import Difference, Effect, worst
 from lcclassify.schemas.known import Fit, Match, known_schemas
+from lcclassify.sources.look import Look
 
 STYLES = {"alias": "yellow", "missing": "red", "wrong type": "red", "extra": "dim"}
 EFFECT_STYLES = {Effect.FAILS: "red", Effect.MAY_FAIL: "red", Effect.LOSES: "yellow"}
@@ -82,3 +84,11 @@ def show_features(about: Mapping[str, Any]) -> None:
     counts = ", ".join(f"{n} {state}" for state, n in Counter(r["state"] for r in rows).items())
     verdict = "satisfied" if about["satisfied"] else "NOT satisfied"
     typer.echo(f"{about['model']}: {verdict} ({counts}); object id: {about['id']}", err=True)
+
+
+def show_observations(look: Look) -> None:
+    """What of the first observations could be used, and what is to be said of the rest."""
+    what = f"{look.n_usable:,} of the first {look.n_observations:,} observations can be used"
+    emit(f"light curves: {what}, of {look.n_objects:,} objects")
+    for sentence in sentences(look.remarks):
+        emit(sentence)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from lcclassify.schemas.known import Known
     from lcclassify.sources.curve_forms import CurveForm
+    from lcclassify.sources.file import FileSet
+    from lcclassify.sources.look import Look
 
 
 def validate_schema(
@@ -57,7 +59,8 @@ def validate_schema(
     """Say which schema files have, and whether a model or another schema can read them.
 
     Files are data, or schemas (.avsc). Exit code 1 if their schema is none of the known ones, the
-    model misses features, or the other schema cannot read all that they may hold.
+    model misses features, none of the first observations can be used, or the other schema cannot
+    read all that they may hold.
 
     Example: lcclassify validate-schema features.parquet --model toretto
 
@@ -69,16 +72,22 @@ def validate_schema(
     from lcclassify.resolve import resolve_model
     from lcclassify.schemas.known import match_inputs
     from lcclassify.schemas.needs import UNMET, feature_rows
+    from lcclassify.sources.look import look_at
 
     reader = _reader(read_as) if read_as is not None else None
     about: dict[str, Any] = {}
+    look: Look | None = None
     passed = True
     if model is not None:
         places = quantile_places(quantiles, feature_quantiles)
         bundle = resolve_model(model, quantiles=places, offline=offline)
-        there, id_name, form = _columns(inputs, id_name, join or [], columns)
+        there, id_name, form, files = _columns(inputs, id_name, join or [], columns)
         rows = feature_rows(bundle, there, id_name, form)
         passed = all(row["state"] not in UNMET for row in rows)
+        if files is not None and bundle.needs_light_curves:
+            look = look_at(files)
+            passed = passed and look.is_usable
+            about["observations"] = look.as_dict()
         about |= {"model": bundle.label, "satisfied": passed, "id": id_name, "columns": rows}
     matches = match_inputs(inputs, reader)
     if reader is not None:
@@ -93,6 +102,8 @@ def validate_schema(
     else:
         if model is not None:
             report.show_features(about)
+            if look is not None:
+                report.show_observations(look)
         report.show_matches(matches, brief=model is not None and reader is None)
     raise typer.Exit(0 if passed else 1)
 
@@ -118,8 +129,11 @@ def _reader(name: str) -> "Known":
 
 def _columns(
     inputs: list[str], id_name: str | None, joins: list[str], mapping: Path | None
-) -> "tuple[Mapping[str, pa.DataType], str | None, CurveForm | None]":
-    """The columns of data, or those that data of a schema would have; the id's; light curves."""
+) -> "tuple[Mapping[str, pa.DataType], str | None, CurveForm | None, FileSet | None]":
+    """The columns of data, or those that data of a schema would have; the id's; light curves.
+
+    And the data, if it is that.
+    """
     from lcclassify.errors import InputError
     from lcclassify.schemas.written import AVSC, read_schemas, schema_columns
     from lcclassify.sources.curve_forms import find_form
@@ -128,7 +142,7 @@ def _columns(
 
     if not any(Path(name).suffix == AVSC for name in inputs):
         table = open_table(inputs, id_name, joins, mapping)
-        return table.columns, table.files.id_name, table.files.light_curves
+        return table.columns, table.files.id_name, table.files.light_curves, table.files
     schemas = [written.schema for written in read_schemas(inputs)]
     if len(schemas) > 1 or schemas[0] is None or mapping or joins:
         raise InputError(
@@ -139,4 +153,4 @@ def _columns(
     except ValueError as error:
         raise InputError(f"{inputs[0]}: {error}") from None
     found = id_name or next((name for name in ID_NAMES if name in columns), None)
-    return columns, found, find_form(columns, schemas[0].name)
+    return columns, found, find_form(columns, schemas[0].name), None

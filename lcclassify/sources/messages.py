@@ -19,6 +19,7 @@ HEADER = "diaObject"
 NO_HEADER = "the object has no diaObject: its header is missing"
 NO_MEASUREMENT = 100.0  # magnitude, or error, of a ZTF detection that has none
 SECONDS = 1e11  # an ingest time below this is in seconds (of year 5138), above in ms (of 1973)
+ZTF_ID = r"ZTF[0-9]{2}[a-z]{7}"  # the beginning of an object's id
 EXACT = 2**24  # below this a float32 holds every integer
 
 CONTEXT = pa.schema(
@@ -59,10 +60,17 @@ def with_first_header(message: Record) -> Record:
     return message
 
 
-def has_magnitudes(message: Record) -> bool:
-    """Whether what its detections call ``mag`` is one: ZTF's are, LSST's are fluxes."""
-    telescopes = (str(detection.get("tid")) for detection in _detections(message))
-    return any(telescope.casefold().startswith("ztf") for telescope in telescopes)
+def survey_with_magnitudes(message: Record) -> str | None:
+    """Whose detections have magnitudes in ``mag``; None for LSST's, which are fluxes.
+
+    Where no detection says whose it is, an id of ZTF's does.
+    """
+    tids = {detection.get("tid") for detection in _detections(message)}
+    telescopes = [tid for tid in tids if isinstance(tid, str)]
+    others = sorted(tid for tid in telescopes if not tid.casefold().startswith("lsst"))
+    if others:
+        return others[0]
+    return "ZTF" if not telescopes and re.match(ZTF_ID, str(message.get("oid"))) else None
 
 
 def context_of(message: Record) -> dict[str, int | float | None]:

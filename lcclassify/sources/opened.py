@@ -7,7 +7,7 @@ from lcclassify.legacy.records import RefusedError
 from lcclassify.sources.messages import (
     HEADER,
     NO_HEADER,
-    has_magnitudes,
+    survey_with_magnitudes,
     with_first_header,
     with_header,
 )
@@ -36,8 +36,10 @@ def open_light_curve(record: Record, header: Sequence[str], others: bool) -> Ope
 
     What the object lacks does not keep it from being answered.
     """
-    if has_magnitudes(record):
-        reason = "its detections are ZTF's: what they call mag is a magnitude, not a flux"
+    if survey := survey_with_magnitudes(record):
+        reason = (
+            f"its detections are of {survey:.20}: what they call mag is a magnitude, not a flux"
+        )
         return Opened(record, Problem(Status.INVALID_RECORD, reason))
     try:
         message = with_first_header(record)

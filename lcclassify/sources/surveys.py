@@ -11,8 +11,8 @@ from lcclassify.remarks import Kind, Remarks, remark
 from lcclassify.sources.bands import Spellings
 from lcclassify.sources.columns import is_text
 from lcclassify.sources.curve_forms import CurveForm
+from lcclassify.sources.messages import ZTF_ID
 
-ZTF_ID = "^ZTF[0-9]{2}[a-z]{7}"
 ZTF_NUMBERS = {"1", "2", "3"}  # what ZTF has in ``fid``; indices of LSST's bands go from 0 to 5
 LSST_NUMBERS = {"0", "4", "5"}
 
@@ -42,7 +42,7 @@ def other_survey(
 def _ztf_ids(ids: pa.Array) -> np.ndarray:
     if not is_text(ids.type):
         return np.zeros(len(ids), bool)
-    like = pc.fill_null(pc.match_substring_regex(ids, ZTF_ID), False)
+    like = pc.fill_null(pc.match_substring_regex(ids, f"^{ZTF_ID}"), False)
     return np.asarray(like.to_numpy(zero_copy_only=False))
 
 

@@ -1,6 +1,7 @@
 """Guard: watches what a stream delivers, window by window, for drift."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from lcclassify.drift import (
 )
 from lcclassify.errors import DriftError
 from lcclassify.features import some_of
+from lcclassify.remarks import Remarks, add_remarks, all_remarks
 from lcclassify.stream.message import Message, Work
 from lcclassify.stream.report import DriftState, Observer, Observers, Report
 from lcclassify.stream.settings import Drift
@@ -41,6 +43,7 @@ class Guard(Observers):
         super().__init__(*observers)
         self._settings = settings
         self._tally: Tally | None = None  # of the window so far
+        self._remarks: Remarks = Counter()  # of the window so far
         self._n_seen = 0  # of its objects that were looked at
         self._number = self._n_told = 0  # windows; that of the last words on drift
         self._last: dict[tuple[str, str | None], int] = {}  # what drifts -> the last such window
@@ -56,7 +59,8 @@ class Guard(Observers):
             window = total([self._tally, work.tally])
             words = ""
             if window is not None and self._is_due(window):
-                words = _words(find_drift(window))
+                remarks = all_remarks((self._remarks, work.remarks))
+                words = _words(find_drift(window, remarks=remarks))
             if (n_silent := self._silence(messages, work)) >= self._settings.window:
                 words = SILENCE.format(n_silent)
             if words:
@@ -73,10 +77,11 @@ class Guard(Observers):
         super().delivered(report)
         self._listen(report)
         self._tally = total([self._tally, report.work.tally])
+        add_remarks(self._remarks, report.work.remarks)
         if self._tally is None or not self._is_due(self._tally):
             return
         self._n_seen = self._tally.n_objects
-        found = find_drift(self._tally)
+        found = find_drift(self._tally, remarks=self._remarks)
         if self._n_seen >= self._settings.window or self._new(found):
             self._close(self._tally, found)
 
@@ -84,7 +89,8 @@ class Guard(Observers):
         """Look at what is left when there is no more to come. DriftError if that is to stop."""
         if self._tally is None or self._tally.n_objects < LEAST_OBJECTS:
             return
-        n_objects, found = self._tally.n_objects, find_drift(self._tally)
+        n_objects = self._tally.n_objects
+        found = find_drift(self._tally, remarks=self._remarks)
         self._close(self._tally, found)
         if found and self._settings.policy == "stop":
             raise DriftError(
@@ -116,7 +122,7 @@ class Guard(Observers):
         return [finding for finding in found if finding[:2] not in self._last]
 
     def _close(self, window: Tally, found: Sequence[Finding]) -> None:
-        self._tally, self._n_seen = None, 0
+        self._tally, self._remarks, self._n_seen = None, Counter(), 0
         self._number += 1
         where = f"(window {self._number}, {window.n_objects} objects)"
         if new := self._new(found):
@@ -141,7 +147,7 @@ def _words(found: Sequence[Finding]) -> str:
 
 def _name(what: str, feature: str | None) -> str:
     if feature is None:
-        return "the shares of classes"
+        return "the shares of classes" if what == "classes" else "light curves of another survey"
     return f"{feature} ({'missing' if what == 'missing' else 'out of its range'})"
 
 

@@ -283,7 +283,7 @@ def test_a_hostile_header_costs_its_message_alone(tmp_path, data):
 
 def test_magnitudes_of_ztf_are_not_taken_for_fluxes(tmp_path):
     _, problem, _ = notes(tmp_path, ["mwebv"], detection(1.0, tid="ZTF"))
-    reason = "its detections are ZTF's: what they call mag is a magnitude, not a flux"
+    reason = "its detections are of ZTF: what they call mag is a magnitude, not a flux"
     assert problem == (Status.INVALID_RECORD, reason)
 
 
