@@ -41,7 +41,7 @@ class Spelling(NamedTuple):
         return f"{self.text!r} ({known})" if known else repr(self.text)
 
 
-NO_BAND = Spelling("null", -1)
+NO_BAND = Spelling("(none)", -1)
 
 
 class Spellings:
@@ -52,7 +52,7 @@ class Spellings:
 
     def __init__(self, declared: Mapping[str, int] | None = None) -> None:
         self._declared = declared
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[str, int] = {"": 0}
         self.known: list[Spelling] = [NO_BAND]
 
     @property
@@ -61,7 +61,7 @@ class Spellings:
         return np.array([spelling.code for spelling in self.known], np.int8)
 
     def read(self, column: pa.Array) -> np.ndarray:
-        """The number of each value's spelling, 0 for null. (M,) int16"""
+        """The number of each value's spelling, 0 for null and empty text. (M,) int16"""
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         numbers = [0 if v is None else self._number(v) for v in column.dictionary.to_pylist()]

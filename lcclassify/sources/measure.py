@@ -49,7 +49,7 @@ def measure(
     band = spellings.codes[seen.band]
     unknown = (band < 0) & (seen.fault == Fault.NONE)
     mjd = seen.mjd
-    is_julian = (mjd > JULIAN_DATES) & (seen.fault == Fault.NONE)
+    is_julian = (mjd > JULIAN_DATES) & (seen.fault != Fault.TIME)
     if is_julian.any():
         remarks[remark(Kind.JULIAN_DATE, form.mjd)] += int(is_julian.sum())
         mjd = np.where(is_julian, mjd - JULIAN_DATES - 0.5, mjd)

@@ -75,7 +75,7 @@ def test_pieces_are_read_as_the_whole_is_and_dictionaries_as_their_values(values
     assert np.concatenate(pieces).tolist() == whole.tolist()
     assert spellings.read(column.dictionary_encode()).tolist() == whole.tolist()
     texts = [spellings.known[number].text for number in whole.tolist()]
-    assert texts == ["null" if value is None else band_text(value) for value in values]
+    assert texts == [(value and band_text(value)) or "(none)" for value in values]
 
 
 def test_a_column_of_something_else_has_only_so_many_spellings():
