@@ -177,7 +177,7 @@ def _curve(detections: Any) -> tuple[pa.Array, Problem | None]:
         detections = [_with_text(item) if isinstance(item, dict) else item for item in detections]
     curve, misfit = struct_array(DETECTIONS, detections, OBSERVED)
     if misfit is not None and isinstance(detections, list):
-        numbers = [_with_numbers(item) for item in detections if isinstance(item, dict)]
+        numbers = [_with_numbers(i) if isinstance(i, dict) else None for i in detections]
         return struct_array(DETECTIONS, numbers, OBSERVED)
     return curve, misfit
 
