@@ -20,6 +20,11 @@ except ModuleNotFoundError:
     ) from None
 
 
+def astropy_table(table: pa.Table) -> Table:
+    """A table of astropy's, texts as wide as the longest of their column; null is masked."""
+    return Table({name: _masked(table[name]) for name in table.column_names})
+
+
 class VoTableFormat:
     """VOTable, its data in binary (BINARY2), which keeps every number and text as it is.
 
@@ -59,9 +64,8 @@ class EcsvFormat(VoTableFormat):
     """
 
     def _save(self, table: pa.Table) -> None:
-        columns = {name: _masked(table[name]) for name in table.column_names}
         text = io.TextIOWrapper(self._file, "utf-8", newline="")
-        Table(columns).write(text, format="ascii.ecsv")
+        astropy_table(table).write(text, format="ascii.ecsv")
         text.detach()
 
 
