@@ -37,6 +37,13 @@ def to_arrow(values: np.ndarray, null: np.ndarray | None = None) -> pa.Array:
     return pa.array([_text(value) for value in values], pa.string(), mask=null)
 
 
+def some_in_lists(values: np.ndarray, null: np.ndarray | None, kept: np.ndarray) -> pa.Array:
+    """Those values of each row that are kept, as lists. All (N, W); see ``to_arrow``."""
+    items = to_arrow(values[kept], None if null is None else null[kept])
+    offsets = np.concatenate(([0], np.cumsum(kept.sum(axis=1))))
+    return pa.LargeListArray.from_arrays(pa.array(offsets), items)
+
+
 def as_text(column: Any) -> Any:
     """A column, chunked or not, in which bytes are text, without what fills them up.
 

@@ -7,12 +7,12 @@ means a unit, a column of another one is converted.
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from lcclassify.arrays import to_arrow
+from lcclassify.arrays import some_in_lists, to_arrow
 from lcclassify.errors import InputError
 from lcclassify.sources.curve_forms import NANOJANSKY, named_zero_points, time_names
 
@@ -35,16 +35,59 @@ def from_astropy(
 
     ``names`` are those that columns will get; column -> name. Times come in the unit that their
     name means; so do ``fluxes``, unless somebody has said what theirs is. Columns that are neither
-    values nor times, such as positions on the sky, are left out.
+    values nor times, such as positions on the sky, are left out; so are places of lists at which
+    no column of their width has anything, with which FITS fills rows up.
     """
     units = _units(fluxes)
-    arrays = {
-        column: (array, _null(table[column], array))
-        for column in table.colnames
-        if (array := _values(column, table[column], units.get(names.get(column, column))))
-        is not None
+    columns = {
+        name: _Column(values, _null(table[name], values))
+        for name in table.colnames
+        if (values := _values(name, table[name], units.get(names.get(name, name)))) is not None
     }
-    return pa.table({name: to_arrow(array, null) for name, (array, null) in arrays.items()})
+    filled = {
+        shape: _filled(columns, shape) for shape in {c.values.shape for c in columns.values()}
+    }
+    return pa.table({name: c.to_arrow(filled[c.values.shape]) for name, c in columns.items()})
+
+
+class _Column(NamedTuple):
+    """A column of a table as plain arrays."""
+
+    values: np.ndarray  # (N,), or (N, W) of W values per row, or more
+    null: np.ndarray | None  # of the same shape; None: there is a value everywhere
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the values."""
+        return self.values.shape
+
+    def is_empty(self) -> np.ndarray:
+        """Where numbers or texts are null, NaN or blank."""
+        if self.values.dtype.kind == "f":
+            empty = np.isnan(self.values)
+        else:
+            empty = np.char.str_len(np.char.strip(self.values)) == 0
+        return np.asarray(empty if self.null is None else empty | self.null)
+
+    def to_arrow(self, filled: np.ndarray | None) -> pa.Array:
+        """An Arrow array of all values, or of lists of those that are ``filled`` in."""
+        if filled is None:
+            return to_arrow(self.values, self.null)
+        return some_in_lists(self.values, self.null, filled)
+
+
+def _filled(columns: Mapping[str, _Column], shape: tuple[int, ...]) -> np.ndarray | None:
+    """Where columns of a shape (N, W) have anything; None if that is everywhere.
+
+    Only numbers and texts that can say of themselves that they are not there count: no integers.
+    """
+    alike = [
+        c for c in columns.values() if c.values.shape == shape and c.values.dtype.kind in "fSU"
+    ]
+    if len(shape) != 2 or not alike:
+        return None
+    filled = ~np.logical_and.reduce([column.is_empty() for column in alike])
+    return None if filled.all() else filled
 
 
 def _units(fluxes: bool) -> dict[str, "UnitBase"]:

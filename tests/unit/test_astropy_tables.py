@@ -183,6 +183,30 @@ def test_columns_of_several_values_are_the_lists_of_an_object(answers, expected)
     assert answers(ragged)[:2] == expected[:2]
 
 
+@pytest.mark.parametrize("null", [None, "masked"])
+def test_rows_that_are_filled_up_are_as_long_as_what_is_in_them(null):
+    """As FITS has light curves of several lengths: masked, or NaN and blank."""
+    nothing = float("nan") if null is None else 0.0
+    table = Table(
+        {
+            "mjd": [[1.0, 2, 3], [4, nothing, nothing], [nothing] * 3],
+            "band": [[b"g", b"r", b"r"], [b"g", b"", b" "], [b""] * 3],
+            "flux": [[1.0, float("nan"), 3], [4, nothing, nothing], [nothing] * 3],
+            "flags": [[0, 0, 1], [2, 0, 0], [0] * 3],
+            "other": [[1.0], [2], [3]],
+        }
+    )
+    if null:
+        for name in ("mjd", "band", "flux"):
+            table[name] = MaskedColumn(table[name], mask=[[0, 0, 0], [0, 1, 1], [1, 1, 1]])
+    columns = from_astropy(table).to_pydict()
+    assert columns["mjd"] == [[1.0, 2.0, 3.0], [4.0], []]
+    assert columns["band"] == [["g", "r", "r"], ["g"], []]
+    assert columns["flux"] == [[1.0, None, 3.0], [4.0], []]
+    assert columns["flags"] == [[0, 0, 1], [2], []]
+    assert columns["other"] == [[1.0], [2.0], [3.0]]
+
+
 def in_units(**units):
     """The observations with units; FLUXCAL 1 is AB magnitude 27.5, which is 36.3 nJy."""
     columns = ROWS.to_pydict()

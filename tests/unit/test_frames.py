@@ -321,13 +321,6 @@ def test_values_that_nothing_asks_for_harm_nothing(forest_path, answer_of):
     assert list(result["class"]) == [answer_of[name][0] for name in IDS[:3]]
 
 
-def test_bytes_that_are_no_text_cannot_be_an_id(forest_path):
-    frame = OBJECTS.to_pandas().head(2)
-    frame["oid"] = pd.Series([b"\xff", b"a"], dtype=object)
-    with pytest.raises(InputError, match="'oid' cannot be an object id: its type is binary"):
-        lcclassify.classify_table(frame, forest_path)
-
-
 def test_series_and_frames_of_others_are_refused_by_name(forest_path):
     class LazyTable:
         columns = ("oid",)
