@@ -7,12 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-UNREADABLE = (
-    pa.ArrowException,
-    TypeError,
-    ValueError,
-    OverflowError,
-)  # what Arrow raises of values
+UNREADABLE = (pa.ArrowException, TypeError, ValueError, OverflowError)  # to Arrow
 PADDING = " \0"  # what FITS and NumPy fill texts of a fixed width with
 ARROW_FLOATS = (4, 8)  # bytes; it lacks long doubles, and does little with half ones
 

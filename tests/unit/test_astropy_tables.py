@@ -190,7 +190,7 @@ def test_rows_that_are_filled_up_are_as_long_as_what_is_in_them(null):
     table = Table(
         {
             "mjd": [[1.0, 2, 3], [4, nothing, nothing], [nothing] * 3],
-            "band": [[b"g", b"r", b"r"], [b"g", b"", b" "], [b""] * 3],
+            "band": [["g", "r", "r"], ["g", "", " "], [""] * 3],
             "flux": [[1.0, float("nan"), 3], [4, nothing, nothing], [nothing] * 3],
             "flags": [[0, 0, 1], [2, 0, 0], [0] * 3],
             "other": [[1.0], [2], [3]],
