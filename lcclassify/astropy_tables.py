@@ -44,10 +44,8 @@ def from_astropy(
         for name in table.colnames
         if (values := _values(name, table[name], units.get(names.get(name, name)))) is not None
     }
-    filled = {
-        shape: _filled(columns, shape) for shape in {c.values.shape for c in columns.values()}
-    }
-    return pa.table({name: c.to_arrow(filled[c.values.shape]) for name, c in columns.items()})
+    filled = {shape: _filled(columns, shape) for shape in {c.shape for c in columns.values()}}
+    return pa.table({name: c.to_arrow(filled[c.shape]) for name, c in columns.items()})
 
 
 class _Column(NamedTuple):
@@ -81,9 +79,7 @@ def _filled(columns: Mapping[str, _Column], shape: tuple[int, ...]) -> np.ndarra
 
     Only numbers and texts that can say of themselves that they are not there count: no integers.
     """
-    alike = [
-        c for c in columns.values() if c.values.shape == shape and c.values.dtype.kind in "fSU"
-    ]
+    alike = [c for c in columns.values() if c.shape == shape and c.values.dtype.kind in "fSU"]
     if len(shape) != 2 or not alike:
         return None
     filled = ~np.logical_and.reduce([column.is_empty() for column in alike])
