@@ -114,7 +114,7 @@ class TableScorer:
         receipt = match_features(bundle.features, list(files.columns))
         receipt.require(self.min_coverage, bundle.label)
         form = files.light_curves
-        if bundle.needs_light_curves and form is not None and form.kind == "rows":
+        if form is not None and self.groups_rows(files):
             raise InputError(
                 f"the table has a row per observation ({form.mjd}, {form.band}, {form.flux}); "
                 "gather those of each object into lists first"
@@ -123,6 +123,11 @@ class TableScorer:
         nothing = np.empty((0, len(bundle.taxonomy.nodes)))
         schema: pa.Schema = self._answers(Prediction(batch, bundle, nothing, {})).schema
         return schema
+
+    def groups_rows(self, files: FileSet) -> bool:
+        """Whether an answer is about several rows: those of an object's observations."""
+        form = files.light_curves
+        return self.bundle.needs_light_curves and form is not None and form.kind == "rows"
 
     def needed(self, columns: pa.Schema) -> list[str]:
         """Those of a table's columns that are read, in their order."""

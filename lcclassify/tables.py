@@ -5,13 +5,15 @@ from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
+from lcclassify.astropy_tables import from_astropy, is_astropy_table
 from lcclassify.errors import InputError
+from lcclassify.frames import answers_frame, from_pandas, is_frame
 from lcclassify.guess import guess_model
 from lcclassify.scorer import TableScorer
-from lcclassify.sources.file import in_memory
+from lcclassify.sources.file import FileSet, in_memory
 from lcclassify.sources.names import Names, check_names, read_names
 
-Table = TypeVar("Table")  # a pyarrow.Table or a pandas.DataFrame
+Table = TypeVar("Table")  # a pyarrow.Table, a pandas.DataFrame or an astropy.table.Table
 
 
 def classify_table(
@@ -27,14 +29,16 @@ def classify_table(
     zero_point: float | None = None,
     magnitudes: bool = False,
 ) -> Table:
-    """Classify every row of a pyarrow table or a pandas frame; the result is of the same kind.
+    """Classify every row of a table of pyarrow, pandas or astropy; the result is of the same kind.
 
-    The options are those of ``classify-file``. A named index of a frame counts as a column. Light
-    curves are rows of observations, or lists in rows of objects; each object has one answer.
+    The options are those of ``classify-file``. Light curves are rows of observations, or lists in
+    rows of objects; each object has one answer. The levels of a frame's index that have a name
+    count as columns. Answers to a frame have its index, and with ``tidy`` that of their object's
+    row; where rows are observations, they are indexed by the id. The id is a column, too.
     InputError if the table lacks an id, or what the model needs.
     """
     names = Names() if columns is None else read_names(Path(columns))
-    files = in_memory(table if isinstance(table, pa.Table) else from_pandas(table), id_name, names)
+    files = in_memory(_given(table, names, zero_point), id_name, names)
     if columns is not None:
         check_names(Path(columns), names.columns, files.renamed)
     bundle = model or guess_model(
@@ -50,29 +54,37 @@ def classify_table(
         zero_point=zero_point,
         magnitudes=magnitudes,
     )
-    result = scorer.classify(files)
-    return cast(Table, result if isinstance(table, pa.Table) else result.to_pandas())
+    answers = scorer.classify(files)
+    return cast(
+        Table, _taken(answers, table, files, by_object=scorer.groups_rows(files), tidy=tidy)
+    )
 
 
-def from_pandas(frame: Any) -> pa.Table:
-    """The columns of a pandas frame; its index is one if it has a name. InputError"""
-    if not hasattr(frame, "columns") or not hasattr(frame, "reset_index"):
-        raise InputError(f"expected a pyarrow table or a pandas frame, not {type(frame).__name__}")
-    try:
-        if any(name is not None for name in frame.index.names):
-            frame = frame.reset_index()
-    except ValueError as error:
-        raise InputError(f"the frame's index cannot become a column: {error}") from None
-    if not frame.columns.is_unique:
-        raise InputError("the frame has two columns of one name")
-    return pa.table({str(name): series_column(frame[name]) for name in frame.columns})
+def _given(table: object, names: Names, zero_point: float | None) -> pa.Table:
+    """What was given, as an Arrow table. InputError"""
+    if isinstance(table, pa.Table):
+        return table
+    if is_frame(table):
+        return from_pandas(table)
+    if is_astropy_table(table):
+        called = {column: name for name, column in names.columns.items()}
+        declared = zero_point is not None or names.light_curves is not None
+        return from_astropy(table, called, fluxes=not declared)
+    kind = type(table)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    raise InputError(
+        f"expected a pyarrow table or a pandas frame, not {name}; an astropy table is taken, too"
+    )
 
 
-def series_column(series: Any) -> pa.Array:
-    """A series of pandas; one of mixed values as text, of which each is read for itself."""
-    try:
-        return pa.Array.from_pandas(series)
-    except (pa.ArrowException, TypeError, ValueError):
-        nothing = series.isna()
-        texts = [None if null else str(v) for v, null in zip(series, nothing, strict=True)]
-        return pa.array(texts, pa.string())
+def _taken(result: pa.Table, table: object, files: FileSet, *, by_object: bool, tidy: bool) -> Any:
+    """Answers as a table of the kind that was given."""
+    if is_frame(table):
+        id_name = files.id_name
+        column = files.names.columns[id_name] if id_name in files.renamed else id_name
+        return answers_frame(result, id_name, table, column, by_object=by_object, tidy=tidy)
+    if is_astropy_table(table):
+        from lcclassify.sinks.astro import astropy_table
+
+        return astropy_table(result)
+    return result

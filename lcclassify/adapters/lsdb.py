@@ -12,9 +12,9 @@ from os import PathLike
 from typing import Any, Self, Unpack
 
 from lcclassify.errors import InputError
+from lcclassify.frames import from_pandas
 from lcclassify.jobs.allocator import mend_allocator
 from lcclassify.scorer import Options, TableScorer
-from lcclassify.tables import from_pandas
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from lcclassify.errors import InputError
+from lcclassify.frames import series_column
 from lcclassify.scorer import Options, Reading, TableScorer
 from lcclassify.sources.curve_forms import observed_names
 from lcclassify.sources.file import in_memory
-from lcclassify.tables import series_column
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

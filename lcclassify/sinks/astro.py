@@ -20,6 +20,12 @@ except ModuleNotFoundError:
     ) from None
 
 
+def astropy_table(table: pa.Table) -> Table:
+    """A table of astropy's, texts as wide as the longest of their column; null is masked."""
+    columns = zip(table.column_names, table.columns, strict=True)
+    return Table({name: _masked(c) if c.null_count else _values(c) for name, c in columns})
+
+
 class VoTableFormat:
     """VOTable, its data in binary (BINARY2), which keeps every number and text as it is.
 
@@ -59,9 +65,8 @@ class EcsvFormat(VoTableFormat):
     """
 
     def _save(self, table: pa.Table) -> None:
-        columns = {name: _masked(table[name]) for name in table.column_names}
         text = io.TextIOWrapper(self._file, "utf-8", newline="")
-        Table(columns).write(text, format="ascii.ecsv")
+        astropy_table(table).write(text, format="ascii.ecsv")
         text.detach()
 
 
@@ -74,6 +79,10 @@ def _texts(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _masked(column: pa.ChunkedArray) -> MaskedColumn:
-    is_text = _is_text(column)
-    values = _texts(column).astype(str) if is_text else pc.fill_null(column, 0).to_numpy()
-    return MaskedColumn(values, mask=column.is_null().to_numpy())
+    return MaskedColumn(_values(column), mask=column.is_null().to_numpy())
+
+
+def _values(column: pa.ChunkedArray) -> np.ndarray:
+    if _is_text(column):
+        return _texts(column).astype(str)
+    return np.asarray(pc.fill_null(column, 0).to_numpy())

@@ -122,6 +122,21 @@ def observed_names() -> frozenset[str]:
     return frozenset([*IDS, *(row[key] for row in _names() for key in ("name", "error"))])
 
 
+def time_names() -> frozenset[str]:
+    """All names under which a time is known."""
+    return frozenset(row["name"] for row in _names() if row["quantity"] == "mjd")
+
+
+def named_zero_points() -> dict[str, float]:
+    """The zero point of each name of a flux, or of its error, that declares one."""
+    return {
+        row[key]: float(row["zero_point"])
+        for row in _names()
+        if row["zero_point"]
+        for key in ("name", "error")
+    }
+
+
 def settle(path: object, form: CurveForm | None, options: LightCurveOptions) -> CurveForm:
     """The form of a table's light curves, of a known zero point.
 
