@@ -66,8 +66,8 @@ def answers_frame(
     dtype = next((series.dtype for name, series in _named(frame) if name == id_column), None)
     found = answers.to_pandas()
     found[id_name] = _ids(answers.select([id_name]), dtype)[id_name]
-    if by_object:
-        return found.set_index(id_name, drop=False)
+    if by_object:  # without its name, which pandas could not tell from the column's
+        return found.set_index(id_name, drop=False).rename_axis(None)
     index = frame.index
     # A copy shares the values, not the name: a new one must not change the frame.
     found.index = index.take(_rows(answers)) if tidy else index.copy()
