@@ -99,6 +99,7 @@ def _objects(
             context=part.context.drop_columns([form.band]).take(first),
             light_curves=light_curves,
             repairs=repairs,
+            rounded=np.logical_or.reduceat(_rounded(part), offsets[:-1]),
         )
 
 
@@ -133,6 +134,7 @@ def _concat(batches: Sequence[Batch]) -> Batch:
             for row, problem in batch.problems.items()
         },
         context=pa.concat_tables([batch.context for batch in batches]),
+        rounded=np.concatenate([_rounded(batch) for batch in batches]),
     )
 
 
@@ -143,6 +145,7 @@ def _slice(rows: Batch, start: int, stop: int) -> Batch:
         features=rows.features.slice(start, stop - start),
         problems={r - start: problem for r, problem in rows.problems.items() if start <= r < stop},
         context=rows.context.slice(start, stop - start),
+        rounded=_rounded(rows)[start:stop],
     )
 
 
@@ -156,4 +159,9 @@ def _take(rows: Batch, order: np.ndarray) -> Batch:
         features=rows.features.take(index),
         problems={int(position[row]): problem for row, problem in rows.problems.items()},
         context=rows.context.take(index),
+        rounded=_rounded(rows)[order],
     )
+
+
+def _rounded(rows: Batch) -> np.ndarray:
+    return np.zeros(len(rows), bool) if rows.rounded is None else rows.rounded
