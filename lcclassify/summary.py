@@ -103,8 +103,9 @@ class Summary:
 
     @property
     def remarks(self) -> Remarks:
-        """What was left out, converted or doubted; and how many rows a rounded id was there for
-        before, which tells that it may be that of several objects.
+        """What was left out, converted or doubted.
+
+        A row whose id was rounded and had come before may be another object's.
         """
         rounded = [each.name for each in self._remarks if each.kind is Kind.ROUNDED_ID]
         if not rounded:

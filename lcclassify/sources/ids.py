@@ -78,6 +78,8 @@ def read_ids(name: str, column: pa.Array, kind: pa.DataType) -> Ids:
 
 def of_values(values: Sequence[Any], exact: int = 2**53) -> Ids:
     """Ids of any Python values, as text. Floats of whole numbers below ``exact`` are exact."""
+    if all(type(value) is str and value.isascii() for value in values):  # nearly always
+        return _of_text(pa.array(values, pa.string()))
     texts: list[str | None] = []
     rounded, strange = np.zeros(len(values), bool), {}
     for row, value in enumerate(values):
@@ -112,12 +114,19 @@ def best_ids(places: Sequence[Ids]) -> Ids:
     return _choose(places, exact_wins=True)
 
 
-def first_ids(names: Sequence[Ids]) -> Ids:
+def first_ids(names: Iterable[Ids]) -> Ids:
     """The ids of rows that may have them under several names, which are not of the same things.
 
-    The first counts. What is no id does not matter beside one.
+    The first counts, and the next is asked for only where it is missing. What is no id does not
+    matter beside one.
     """
-    return _choose(names, exact_wins=False)
+    found: Ids | None = None
+    for each in names:
+        found = each if found is None else _choose((found, each), exact_wins=False)
+        if not _nulls(_without_blanks(found).values).any():
+            break
+    assert found is not None
+    return found
 
 
 def exact_ids(ids: Ids) -> pa.Array:
@@ -157,7 +166,7 @@ def id_remarks(batch: Batch, n_rows: np.ndarray | None = None) -> Mapping[Remark
 
 def is_writable(text: str) -> bool:
     """Whether a text is free of halves of characters, which JSON can write as escapes."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def decode(value: bytes) -> str | None:
@@ -225,9 +234,12 @@ def _meant(text: str) -> tuple[str | None, bool]:
     mantissa, _, exponent = text.lower().partition("e")
     n_decimals = len(mantissa.partition(".")[2])
     is_cut = int(exponent or 0) > n_decimals  # digits before the point were not written
-    value = int(number)
-    is_float = abs(value) >= 2**53 and int(float(text)) == value
-    return str(value), is_cut or is_float
+    value, nearest = int(number), float(text)
+    if abs(value) < 2**53:
+        return str(value), is_cut
+    if is_cut:
+        return str(int(nearest)), True
+    return str(value), value in (int(nearest), Decimal(repr(nearest)))
 
 
 def _in_kind(ids: Ids, kind: pa.DataType) -> Ids:

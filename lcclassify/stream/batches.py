@@ -14,7 +14,7 @@ from lcclassify.schemas.avro import AvroOutput
 from lcclassify.sources.context import CONTEXT
 from lcclassify.sources.curve_forms import DETECTIONS, DIA_SOURCE, MESSAGES, settle
 from lcclassify.sources.curve_forms import IDS as SOURCE_IDS
-from lcclassify.sources.ids import Ids, add_strange, check_ids, first_ids, id_remarks
+from lcclassify.sources.ids import Ids, add_strange, check_ids, first_ids, id_remarks, read_values
 from lcclassify.sources.light_curves import with_light_curves
 from lcclassify.sources.messages import alert_of, last_mjd, n_unforced
 from lcclassify.sources.opened import Opened, open_light_curve, open_message
@@ -111,7 +111,7 @@ class Batches:
         rows = [self._row(record) for record in records]
         problems = {row: r.problem for row, r in enumerate(rows) if r.problem is not None}
         problems |= unread
-        ids = first_ids([self._ids_of(name, records) for name in self._ids])
+        ids = first_ids(self._ids_of(name, records) for name in self._ids)
         add_strange(ids, problems)
         check_ids(ids.values, problems)
         context: dict[str, Any] = {
@@ -136,7 +136,9 @@ class Batches:
         return batch if self._form is None else with_light_curves(batch, self._form)
 
     def _ids_of(self, name: str, records: Sequence[Record]) -> Ids:
-        return id_array(name, [id_places(record, name) for record in records], pa.string())
+        if name in SOURCE_IDS:
+            return id_array(name, [id_places(record, name) for record in records], pa.string())
+        return read_values(name, [record.get(name) for record in records], pa.string())
 
     def _row(self, record: Record) -> _Row:
         message, problem, repair = self._open(record)

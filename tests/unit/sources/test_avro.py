@@ -7,8 +7,8 @@ import pytest
 
 from lcclassify.errors import InputError
 from lcclassify.sources.avro import AvroPart
-from lcclassify.sources.file import FileSet, FileSource, open_files
 from lcclassify.sources.context import CONTEXT
+from lcclassify.sources.file import FileSet, FileSource, open_files
 from lcclassify.sources.places import find_places
 from lcclassify.status import Status
 

@@ -9,7 +9,6 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from lcclassify.errors import InputError
 from lcclassify.sources.context import context_column
 from lcclassify.sources.file import FileSource, open_files
 
