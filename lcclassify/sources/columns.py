@@ -73,10 +73,18 @@ def as_text(column: pa.Array) -> tuple[pa.Array, list[int]]:
             return column.cast(kind), []
         except pa.ArrowException:
             return pa.array(_decoded(column.to_pylist()), kind), []
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    text, bad = decode_text(column)
+    text, bad = decode_text(without_dictionary(column))
     return pc.utf8_rtrim(text, PADDING), bad
+
+
+def without_dictionary(column: pa.Array) -> pa.Array:
+    """A column without a dictionary: each value in its place."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    try:
+        return column.dictionary_decode()
+    except pa.ArrowNotImplementedError:  # of views
+        return pa.array(column.to_pylist(), column.type.value_type)
 
 
 def _decoded(value: Any) -> Any:
@@ -119,8 +127,9 @@ def to_numbers(name: str, column: pa.Array, problems: dict[int, Problem]) -> pa.
     """One column as float64; adds the rows whose value is not a number to ``problems``."""
     if pa.types.is_float64(column.type):
         return column
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    column = without_dictionary(column)
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())
     if not is_text(column.type):
         return column.cast(pa.float64(), safe=False)  # integers beyond 2**53 are rounded
     try:

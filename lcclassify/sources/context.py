@@ -15,7 +15,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lcclassify.sources.columns import NUMBER, PADDING, as_text, exact_below, is_text, to_numbers
+from lcclassify.sources.columns import (
+    NUMBER,
+    PADDING,
+    as_text,
+    exact_below,
+    is_text,
+    to_numbers,
+    without_dictionary,
+)
 
 CONTEXT = pa.schema(
     {
@@ -37,9 +45,7 @@ def context_column(name: str, column: pa.Array) -> pa.Array:
     kind = CONTEXT.field(name).type
     if column.type == kind:
         return column
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    column, _ = as_text(column)
+    column, _ = as_text(without_dictionary(column))
     if name in TIMES:
         return _times(column)
     if is_text(column.type) or _is_number(column.type):
@@ -81,7 +87,7 @@ def _times(column: pa.Array) -> pa.Array:
     if types.is_timestamp(column.type):
         times, per_ms = MS[column.type.unit]
         counts = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
-        fits = np.abs(counts.astype(np.float64)) * times < 2.0**63
+        fits = (counts <= (2**63 - 1) // times) & (counts >= -(2**63 // times))
         ms = np.where(fits, counts, 0) * times // per_ms
         lost = ~fits | column.is_null().to_numpy(zero_copy_only=False)
         return pa.array(ms, pa.int64(), mask=lost)

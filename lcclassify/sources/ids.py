@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
 from lcclassify.remarks import Kind, Remark, all_remarks, remark
-from lcclassify.sources.columns import PADDING, exact_below, is_text
+from lcclassify.sources.columns import PADDING, exact_below, is_text, without_dictionary
 from lcclassify.sources.curve_forms import IDS
 from lcclassify.status import Problem, Status
 
@@ -60,8 +60,7 @@ def check_id_kind(path: object, name: str, kinds: Sequence[pa.DataType]) -> pa.D
 
 def read_ids(name: str, column: pa.Array, kind: pa.DataType) -> Ids:
     """A column of any type as ids of a type of ``id_kind``; null where it has none."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    column = without_dictionary(column)
     if is_text(column.type):
         ids = _of_text(column.cast(pa.string()))
     elif pa.types.is_floating(column.type):
