@@ -28,4 +28,4 @@ def band_codes(column: pa.Array, codes: Mapping[str, int] = CODES) -> np.ndarray
 def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():  # a column of integers that had gaps
         value = int(value)
-    return str(value).rstrip(" ")  # columns of fixed width end in spaces
+    return str(value).rstrip(" \0")  # columns of fixed width end in spaces or zero bytes
