@@ -12,7 +12,7 @@ import pyarrow as pa
 from lcclassify.bundle import ModelBundle
 from lcclassify.hashes import text_hashes
 from lcclassify.prediction import Prediction
-from lcclassify.remarks import Kind, Remark, Remarks, add_remarks, as_plain, of_plain
+from lcclassify.remarks import Kind, Remarks, add_remarks, as_plain, of_plain, remark
 from lcclassify.tally import Tallier, Tally
 
 RANGES = 16  # at least, in which ids are compared: about so small a part is held at a time
@@ -37,16 +37,21 @@ class Summary:
     _rounded: list[np.ndarray] = field(default_factory=list)  # of ids that went through a float
     _n_repeated: int | None = None  # where the ids are no longer at hand
     _n_colliding: int | None = None  # likewise, of rounded ids
+    _id_name: str = ""
 
     @classmethod
     def of(
-        cls, parts: Iterable[Mapping[str, Any]], n_repeated: int, n_colliding: int = 0
+        cls,
+        parts: Iterable[Mapping[str, Any]],
+        n_repeated: int,
+        n_colliding: int = 0,
+        id_name: str = "",
     ) -> "Summary":
         """All parts, as ``as_dict`` gave them, together; only ids can tell what is repeated.
 
-        Of those, so many went through a float.
+        ``n_colliding`` of the repeated ids went through a float.
         """
-        whole = cls(_n_repeated=n_repeated, _n_colliding=n_colliding)
+        whole = cls(_n_repeated=n_repeated, _n_colliding=n_colliding, _id_name=id_name)
         for part in parts:
             whole.n_objects += part["objects"]
             whole.unmatched.update(part["unmatched"])
@@ -77,6 +82,7 @@ class Summary:
         add_remarks(self._remarks, prediction.remarks)
         batch = prediction.batch
         self._ids.append(_hashes(batch.object_id))
+        self._id_name = batch.id_name
         if batch.rounded is not None and batch.rounded.any():
             self._rounded.append(_hashes(batch.object_id.filter(pa.array(batch.rounded))))
 
@@ -107,15 +113,11 @@ class Summary:
 
         A row whose id was rounded and had come before may be another object's.
         """
-        rounded = [each.name for each in self._remarks if each.kind is Kind.ROUNDED_ID]
-        if not rounded:
-            return self._remarks
         n_colliding = self._n_colliding
         if n_colliding is None:
-            n_colliding = count_repeated([self.rounded_ids])
-        colliding = Remark(Kind.COLLIDING_ID, rounded[0])
+            n_colliding = count_repeated([self.rounded_ids]) if self._rounded else 0
         # Of parts, the repeats inside each are counted already.
-        return self._remarks | Counter({colliding: n_colliding})
+        return self._remarks | Counter({remark(Kind.COLLIDING_ID, self._id_name): n_colliding})
 
     @property
     def n_repeated(self) -> int:

@@ -45,7 +45,8 @@ def summarize(job: Job, folder: Path) -> Summary:
             count_repeated([read(folder, number) for number in numbers])
             for read in (read_ids, read_rounded_ids)
         )
-    return Summary.of((read_record(folder, number) for number in numbers), n_repeated, n_colliding)
+    records = (read_record(folder, number) for number in numbers)
+    return Summary.of(records, n_repeated, n_colliding, job.task.id_name)
 
 
 def finish(job: Job, folder: Path, summary: Summary) -> None:

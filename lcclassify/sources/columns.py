@@ -65,6 +65,8 @@ def as_text(column: pa.Array) -> tuple[pa.Array, list[int]]:
 
     Such are replaced in part; inside lists and structs, where they are one value of many, by null.
     """
+    if pa.types.is_primitive(column.type):  # nearly always
+        return column, []
     kind = text_type(column.type)
     if kind == column.type:
         return column, []

@@ -88,6 +88,6 @@ def test_rounded_ids_that_come_again_are_said_to_collide(rows, cut, other):
         count_repeated([part.ids for part in parts]),
         count_repeated([part.rounded_ids for part in parts]),
     )
-    together = Summary.of([part.as_dict() for part in parts], *counts)
+    together = Summary.of([part.as_dict() for part in parts], *counts, "oid")
     assert together.remarks == wanted
     assert together.as_dict() == summary(rows).as_dict()
