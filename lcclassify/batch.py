@@ -57,6 +57,8 @@ class Batch:
     repairs: Mapping[int, str] = field(default_factory=dict)  # row -> what its reader put right
     remarks: Mapping[Remark, int] = field(default_factory=dict)  # what was left out, converted or
     # doubted of all its rows together
+    rounded: np.ndarray | None = None  # (N,) bool, whose id went through a float and may be
+    # another's as well; None: nobody's
 
     def __post_init__(self) -> None:
         """InputError if ids, features and light curves are not of the same objects."""

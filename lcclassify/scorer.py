@@ -16,7 +16,6 @@ from lcclassify.prediction import Prediction
 from lcclassify.predictors.kept import kept_bundle, kept_predictor
 from lcclassify.resolve import resolve_model
 from lcclassify.schemas.flat import flat_schema
-from lcclassify.sources.alerts import alert_context
 from lcclassify.sources.curve_forms import LightCurveOptions
 from lcclassify.sources.file import FileSet, FileSource, in_memory
 from lcclassify.sources.light_curves import nested_columns
@@ -134,9 +133,9 @@ class TableScorer:
         bundle, files = self.bundle, self.files(columns.empty_table())
         names = [files.id_name, *match_features(bundle.features, list(files.columns)).used]
         if bundle.needs_light_curves and (form := files.light_curves):
-            names += [*nested_columns(form), *alert_context(files.columns)]
-        own = [self.names.columns.get(name, name) for name in names]
-        held = TablePart(columns.empty_table()).holders(own)
+            names += nested_columns(form)
+        id_name, *own = [self.names.columns.get(name, name) for name in names]
+        held = TablePart(columns.empty_table()).holders(id_name, own)
         return [name for name in columns.names if name in held]
 
     def files(self, table: pa.Table | pa.RecordBatch) -> FileSet:

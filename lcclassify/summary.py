@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lcclassify.batch import Batch
 from lcclassify.bundle import ModelBundle
 from lcclassify.hashes import text_hashes
 from lcclassify.prediction import Prediction
-from lcclassify.remarks import Remarks, add_remarks, as_plain, of_plain
+from lcclassify.remarks import Kind, Remarks, add_remarks, as_plain, of_plain, remark
 from lcclassify.tally import Tallier, Tally
 
 RANGES = 16  # at least, in which ids are compared: about so small a part is held at a time
@@ -32,15 +31,27 @@ class Summary:
     n_missing: Counter[str] = field(default_factory=Counter)  # feature -> answers without a value
     n_outside: Counter[str] = field(default_factory=Counter)  # feature -> answers out of its range
     left_out: Counter[str] = field(default_factory=Counter)  # reason -> objects without a record
-    remarks: Remarks = field(default_factory=Counter)  # on what was left out, converted, doubted
+    _remarks: Remarks = field(default_factory=Counter)  # as batches gave them
     unmatched: Counter[str] = field(default_factory=Counter)  # joined table -> objects it lacks
     _ids: list[np.ndarray] = field(default_factory=list)
+    _rounded: list[np.ndarray] = field(default_factory=list)  # of ids that went through a float
     _n_repeated: int | None = None  # where the ids are no longer at hand
+    _n_colliding: int | None = None  # likewise, of rounded ids
+    _id_name: str = ""
 
     @classmethod
-    def of(cls, parts: Iterable[Mapping[str, Any]], n_repeated: int) -> "Summary":
-        """All parts, as ``as_dict`` gave them, together; only ids can tell what is repeated."""
-        whole = cls(_n_repeated=n_repeated)
+    def of(
+        cls,
+        parts: Iterable[Mapping[str, Any]],
+        n_repeated: int,
+        n_colliding: int = 0,
+        id_name: str = "",
+    ) -> "Summary":
+        """All parts, as ``as_dict`` gave them, together; only ids can tell what is repeated.
+
+        ``n_colliding`` of the repeated ids went through a float.
+        """
+        whole = cls(_n_repeated=n_repeated, _n_colliding=n_colliding, _id_name=id_name)
         for part in parts:
             whole.n_objects += part["objects"]
             whole.unmatched.update(part["unmatched"])
@@ -49,7 +60,7 @@ class Summary:
             whole.n_missing.update(part["missing"])
             whole.n_outside.update(part["outside"])
             whole.left_out.update(part["left_out"])
-            add_remarks(whole.remarks, of_plain(part["remarks"]))
+            add_remarks(whole._remarks, of_plain(part["remarks"]))
         return whole
 
     def add(self, prediction: Prediction) -> None:
@@ -68,8 +79,12 @@ class Summary:
         noted = Counter(note.status.name.lower() for note in prediction.notes.values())
         self.statuses.update(noted)
         self.statuses["ok"] += len(prediction.batch) - noted.total()
-        add_remarks(self.remarks, prediction.remarks)
-        self._ids.append(_hashes(prediction.batch))
+        add_remarks(self._remarks, prediction.remarks)
+        batch = prediction.batch
+        self._ids.append(_hashes(batch.object_id))
+        self._id_name = batch.id_name
+        if batch.rounded is not None and batch.rounded.any():
+            self._rounded.append(_hashes(batch.object_id.filter(pa.array(batch.rounded))))
 
     def tally(self, bundle: ModelBundle) -> Tally:
         """The counts of what was answered, by the model that did."""
@@ -86,6 +101,23 @@ class Summary:
     def ids(self) -> np.ndarray:
         """A hash of every id that is not null, in order of size: 8 bytes an object. int64"""
         return np.sort(np.concatenate([np.empty(0, np.int64), *self._ids]))
+
+    @property
+    def rounded_ids(self) -> np.ndarray:
+        """Likewise of those ids that went through a float. int64"""
+        return np.sort(np.concatenate([np.empty(0, np.int64), *self._rounded]))
+
+    @property
+    def remarks(self) -> Remarks:
+        """What was left out, converted or doubted.
+
+        A row whose id was rounded and had come before may be another object's.
+        """
+        n_colliding = self._n_colliding
+        if n_colliding is None:
+            n_colliding = count_repeated([self.rounded_ids]) if self._rounded else 0
+        # Of parts, the repeats inside each are counted already.
+        return self._remarks | Counter({remark(Kind.COLLIDING_ID, self._id_name): n_colliding})
 
     @property
     def n_repeated(self) -> int:
@@ -131,9 +163,9 @@ def _between(part: np.ndarray, low: np.int64 | None, high: np.int64 | None) -> n
     return part[start:stop]
 
 
-def _hashes(batch: Batch) -> np.ndarray:
+def _hashes(ids: pa.Array) -> np.ndarray:
     """64 bits for each id that is not null, the same in any process; integers are themselves."""
-    ids = batch.object_id.drop_null()
+    ids = ids.drop_null()
     if pa.types.is_integer(ids.type):
         return np.asarray(ids.to_numpy(zero_copy_only=False).astype(np.int64))
     return text_hashes(ids)

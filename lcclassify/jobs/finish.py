@@ -9,7 +9,15 @@ import pyarrow.parquet as pq
 from lcclassify.errors import InputError, OutputError, WorkerError, os_reason
 from lcclassify.hats.write import write_catalogue
 from lcclassify.jobs.job import MANIFEST, Job, is_finished
-from lcclassify.jobs.parts import missing_parts, read_ids, read_record, remove_ids, remove_strays
+from lcclassify.jobs.parts import (
+    missing_parts,
+    read_ids,
+    read_record,
+    read_rounded_ids,
+    remove_ids,
+    remove_strays,
+)
+from lcclassify.remarks import Kind
 from lcclassify.sinks.folders import write_whole
 from lcclassify.sources.places import find_catalogue
 from lcclassify.summary import Summary, count_repeated
@@ -31,10 +39,14 @@ def summarize(job: Job, folder: Path) -> Summary:
     """The counts of all parts together. OutputError for a record that is damaged."""
     numbers = range(len(job.shards))
     if is_finished(folder):
-        n_repeated = _told_repeated(folder / MANIFEST)
+        n_repeated, n_colliding = _told_repeated(folder / MANIFEST)
     else:
-        n_repeated = count_repeated([read_ids(folder, number) for number in numbers])
-    return Summary.of((read_record(folder, number) for number in numbers), n_repeated)
+        n_repeated, n_colliding = (
+            count_repeated([read(folder, number) for number in numbers])
+            for read in (read_ids, read_rounded_ids)
+        )
+    records = (read_record(folder, number) for number in numbers)
+    return Summary.of(records, n_repeated, n_colliding, job.task.id_name)
 
 
 def finish(job: Job, folder: Path, summary: Summary) -> None:
@@ -62,10 +74,13 @@ def _make_catalogue(source: str, folder: Path, rows: Sequence[int]) -> None:
     write_catalogue(folder, folder.resolve().name, catalogue, by_leaf, schema)
 
 
-def _told_repeated(manifest: Path) -> int:
+def _told_repeated(manifest: Path) -> tuple[int, int]:
+    """How many ids are repeated, and how many rounded ones, which may be of several objects."""
     try:
-        return int(json.loads(manifest.read_text("utf-8"))["repeated_ids"])
+        told = json.loads(manifest.read_text("utf-8"))
+        colliding = told["remarks"].get(Kind.COLLIDING_ID.key, {})
+        return int(told["repeated_ids"]), sum(map(int, colliding.values()))
     except OSError as error:
         raise OutputError(f"cannot read {manifest}: {os_reason(error)}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OutputError(f"{manifest} is damaged: {error!r}; remove the folder") from None

@@ -16,6 +16,8 @@ from lcclassify.jobs.job import BOOKS, Job, is_finished
 from lcclassify.sinks.folders import write_whole
 from lcclassify.summary import Summary
 
+ROUNDED = ".rounded"
+
 
 def record_part(job: Job, number: int, folder: Path, summary: Summary) -> dict[str, Any]:
     """Write down, after a part, what it is, what it was made of and what it counts; returns it.
@@ -32,6 +34,8 @@ def record_part(job: Job, number: int, folder: Path, summary: Summary) -> dict[s
             **summary.as_dict(),
         }
         write_whole(_ids(folder, number), summary.ids.astype("<i8").tobytes())
+        if len(rounded := summary.rounded_ids):
+            write_whole(_ids(folder, number, ROUNDED), rounded.astype("<i8").tobytes())
         write_whole(_record(folder, number), json.dumps(record).encode())
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {os_reason(error)}") from None
@@ -51,7 +55,18 @@ def read_record(folder: Path, number: int) -> dict[str, Any]:
 
 def read_ids(folder: Path, number: int) -> np.ndarray:
     """Hashes of the ids of a part, in order of size, memory-mapped. int64"""
-    path = _ids(folder, number)
+    return _read_ids(folder, number, "")
+
+
+def read_rounded_ids(folder: Path, number: int) -> np.ndarray:
+    """Likewise of those ids that went through a float; most parts have none."""
+    if not _ids(folder, number, ROUNDED).exists():
+        return np.empty(0, np.int64)
+    return _read_ids(folder, number, ROUNDED)
+
+
+def _read_ids(folder: Path, number: int, of: str) -> np.ndarray:
+    path = _ids(folder, number, of)
     try:
         if not path.stat().st_size:
             return np.empty(0, np.int64)
@@ -110,8 +125,8 @@ def _record(folder: Path, number: int) -> Path:
     return folder / BOOKS / f"{number:05d}.json"
 
 
-def _ids(folder: Path, number: int) -> Path:
-    return folder / BOOKS / f"{number:05d}.ids"
+def _ids(folder: Path, number: int, of: str = "") -> Path:
+    return folder / BOOKS / f"{number:05d}{of}.ids"
 
 
 def _remove(paths: Iterable[Path]) -> None:

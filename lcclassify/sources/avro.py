@@ -16,16 +16,20 @@ from lcclassify.features import header_names, is_header
 from lcclassify.sources.avro_schema import (
     NESTED,
     Named,
+    column_kind,
     common,
     fields,
     full_name,
+    id_types,
     named_types,
     nested_fields,
 )
 from lcclassify.sources.blocks import CheckedBlocks
-from lcclassify.sources.columns import check_id_type, number_table
-from lcclassify.sources.curve_forms import DETECTIONS, DIA_SOURCE
-from lcclassify.sources.messages import CONTEXT, context_of
+from lcclassify.sources.columns import number_table
+from lcclassify.sources.context import CONTEXT
+from lcclassify.sources.curve_forms import DETECTIONS, DIA_SOURCE, IDS
+from lcclassify.sources.ids import Ids, add_strange, check_id_kind, exact_ids, id_kind
+from lcclassify.sources.messages import context_of
 from lcclassify.sources.opened import Opened, open_light_curve, open_message
 from lcclassify.sources.part import whole_columns
 from lcclassify.sources.places import Place
@@ -34,6 +38,7 @@ from lcclassify.sources.records import (
     exact_array,
     flatten,
     id_array,
+    id_places,
     number_array,
     struct_array,
 )
@@ -47,7 +52,7 @@ PYTHON_KINDS = {
     int: pa.int64(),
     float: pa.float64(),
     str: pa.string(),
-    bytes: pa.binary(),
+    bytes: pa.string(),
     list: pa.list_(pa.null()),
     datetime: pa.int64(),  # as in the schema; each value is then read for what it is
 }
@@ -69,6 +74,7 @@ class AvroPart:
         self.path = path
         self._paths = (path, *others)
         self.columns: dict[str, pa.DataType] = {}
+        self._id_types: dict[str, set[str]] = {}  # Avro's, wherever ids of a name lie
         self.schema_name = ""
         nested: dict[str, pa.DataType] = {}
         left = SAMPLE
@@ -77,6 +83,8 @@ class AvroPart:
                 self._check_schema(file, schema)
                 nested |= nested_fields(schema, named)
                 self._add(fields(schema, named))
+                for name, types in id_types(schema, named).items():
+                    self._id_types.setdefault(name, set()).update(types)
                 for record in islice(records, left):
                     left -= 1
                     values = flatten(open_message(record)[0])
@@ -89,7 +97,14 @@ class AvroPart:
 
     def id_type(self, name: str) -> pa.DataType:
         """64-bit integers if no id can be text, otherwise text."""
-        return check_id_type(self.path, name, self.columns[name])
+        return check_id_kind(self.path, name, [self.columns[name], *self._id_kinds(name)])
+
+    def _id_kinds(self, name: str) -> list[pa.DataType]:
+        return [column_kind([each]) for each in sorted(self._id_types.get(name, ()))]
+
+    def _ids(self, name: str, kind: pa.DataType, rows: "Sequence[_Row]") -> Ids:
+        exact = 2**24 if "float" in self._id_types.get(name, ()) else 2**53
+        return id_array(name, [row.ids[name] for row in rows], kind, exact)
 
     def batches(
         self, id_name: str, columns: Sequence[str], size: int, exact: Sequence[str] = ()
@@ -97,16 +112,19 @@ class AvroPart:
         """The records in order, at most ``size`` at a time, whichever file they are in."""
         records = chain.from_iterable(map(self._read, self._paths))
         exact = whole_columns(exact, self.columns)
-        id_type = self.id_type(id_name) if id_name in self.columns else pa.null()
-        names = (id_name, *columns, *exact)
+        id_type = self.id_type(id_name) if id_name in self.columns else pa.string()
+        ids = (id_name, *(name for name in exact if name in IDS))
+        names = (*columns, *exact)
         open_one: Callable[[Record], Opened] = open_message
         if DETECTIONS in exact:
             others = [name for name in columns if not is_header(name)]
             header = [name for name in columns if name in header_names()]
             open_one = partial(open_light_curve, header=header, others=bool(others))
-        while rows := [self._row(open_one(r), names, r) for r in islice(records, size)]:
+        while rows := [self._row(open_one(r), ids, names, r) for r in islice(records, size)]:
             problems = {row: r.problem for row, r in enumerate(rows) if r.problem is not None}
-            object_id, *values = zip(*(row.values for row in rows), strict=True)
+            objects = self._ids(id_name, id_type, rows)
+            add_strange(objects, problems)
+            values = list(zip(*(row.values for row in rows), strict=True))
             arrays = {
                 name: number_array(name, column, problems)
                 for name, column in zip(columns, values, strict=False)
@@ -115,25 +133,32 @@ class AvroPart:
                 name: pa.concat_arrays(column) if name in self._nested else exact_array(column)
                 for name, column in zip(exact, values[len(columns) :], strict=True)
             }
+            for name in ids[1:]:
+                if (kind := id_kind([self.columns[name], *self._id_kinds(name)])) is not None:
+                    context[name] = exact_ids(self._ids(name, kind, rows))
             if self._has_context:
                 table = pa.Table.from_pylist([row.context for row in rows], CONTEXT)
                 context |= dict(zip(table.column_names, table.columns, strict=True))
             yield Batch(
-                object_id=id_array(object_id, id_type, problems),
+                object_id=objects.values,
                 id_name=id_name,
                 features=number_table(arrays, problems, len(rows)),
                 problems=problems,
                 context=pa.table(context),
                 repairs={row: r.repair for row, r in enumerate(rows) if r.repair is not None},
+                rounded=objects.rounded,
             )
 
-    def _row(self, opened: Opened, names: Sequence[str], record: Record) -> "_Row":
+    def _row(
+        self, opened: Opened, ids: Sequence[str], names: Sequence[str], record: Record
+    ) -> "_Row":
         values, problem = flatten(opened.message), opened.problem
         for name in self._nested.keys() & set(names):
             values[name], misfit = struct_array(name, values.get(name), self._nested[name])
             problem = problem or misfit
         context = context_of(record) if self._has_context else {}
-        return _Row(tuple(map(values.get, names)), context, problem, opened.repair)
+        places = {name: id_places(opened.message, name) for name in ids}
+        return _Row(places, tuple(map(values.get, names)), context, problem, opened.repair)
 
     def _read(self, path: Place) -> Iterator[Record]:
         with _open(path) as (schema, _, records):
@@ -158,6 +183,7 @@ class AvroPart:
 class _Row(NamedTuple):
     """What is kept of a record, which is far larger, until its batch is full."""
 
+    ids: Mapping[str, tuple[Any, ...]]  # name -> what lies in each place of ids
     values: tuple[Any, ...]
     context: Mapping[str, int | float | None]
     problem: Problem | None

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from lcclassify.errors import InputError
 from lcclassify.sources.columns import is_number, is_text
-from lcclassify.sources.curve_forms import ALERT, DETECTIONS, observed_names
+from lcclassify.sources.curve_forms import ALERT, DETECTIONS, DIA_SOURCE, IDS, observed_names
 from lcclassify.sources.parquet import FEATURES, HEADERS, homonyms
 
 MAX_DEPTH = 64  # of types inside types; fastavro follows data down the C stack, without a limit
@@ -23,8 +23,8 @@ KINDS = {
     "double": pa.float64(),
     "string": pa.string(),
     "enum": pa.string(),
-    "bytes": pa.binary(),
-    "fixed": pa.binary(),
+    "bytes": pa.string(),  # as FITS and HDF5 have text
+    "fixed": pa.string(),
     "array": pa.list_(pa.null()),
 }
 
@@ -32,6 +32,7 @@ KINDS = {
 def fields(schema: Any, named: Named) -> dict[str, pa.DataType]:
     """The columns that a schema names, of the type that each can hold."""
     columns: dict[str, pa.DataType] = {}
+    source: dict[str, pa.DataType] = {}  # ids of the source of an alert
     for field in schema["fields"]:
         branches = [named.get(b, b) if isinstance(b, str) else b for b in _branches(field["type"])]
         if field["name"] in (FEATURES, *HEADERS):
@@ -43,7 +44,25 @@ def fields(schema: Any, named: Named) -> dict[str, pa.DataType]:
                 columns |= {other: kinds[name] for name, other in homonyms(kinds)}
         else:
             columns[field["name"]] = _kind(branches)
-    return columns
+        if field["name"] == DIA_SOURCE:
+            records = [branch for branch in branches if _type(branch) == "record"]
+            inner = [child for record in records for child in record["fields"]]
+            source |= {c["name"]: _kind(_branches(c["type"])) for c in inner if c["name"] in IDS}
+    return source | columns
+
+
+def id_types(schema: Any, named: Named) -> dict[str, list[str]]:
+    """The names of all types that a value of a name may have, wherever ids are looked for."""
+    found: dict[str, list[str]] = {}
+    for field in schema["fields"]:
+        branches = [named.get(b, b) if isinstance(b, str) else b for b in _branches(field["type"])]
+        places = [field]
+        if field["name"] in (FEATURES, *HEADERS, DIA_SOURCE):
+            records = [branch for branch in branches if _type(branch) == "record"]
+            places += [child for record in records for child in record["fields"]]
+        for place in places:
+            found.setdefault(place["name"], []).extend(map(_type, _branches(place["type"])))
+    return found
 
 
 def nested_fields(schema: Any, named: Named) -> dict[str, pa.DataType]:

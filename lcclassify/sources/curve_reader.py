@@ -6,7 +6,7 @@ import numpy as np
 
 from lcclassify.batch import Batch, LightCurves
 from lcclassify.errors import InputError
-from lcclassify.sources.alerts import alert_context, with_alert
+from lcclassify.sources.alerts import with_alert
 from lcclassify.sources.bands import Spellings
 from lcclassify.sources.curve_forms import CurveForm, LightCurveOptions, settle
 from lcclassify.sources.light_curves import (
@@ -89,8 +89,6 @@ class CurveReader:
         form = self._forms[id(part.columns)]
         is_alert = form.kind == "alerts"
         exact = [*nested_columns(form), *context]
-        if is_alert:
-            exact += alert_context(part.columns)
         for batch in read_part(part, self._id_name, columns, size, list(dict.fromkeys(exact))):
             known = with_alert(batch) if is_alert else batch
             whole = without_feature_problems(complete(known, part))

@@ -12,6 +12,7 @@ import pyarrow.csv
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
 from lcclassify.sources.columns import decode_text, is_number, number_table
+from lcclassify.sources.ids import read_ids
 from lcclassify.sources.places import Place
 from lcclassify.status import Problem, Status
 
@@ -34,7 +35,7 @@ class CsvPart:
             self.columns = {field.name: _kind(field.type) for field in reader.schema}
 
     def id_type(self, name: str) -> pa.DataType:
-        """Ids are kept as they are written."""
+        """Ids are text, as they are written but for those that went through a float."""
         return pa.string()
 
     def batches(
@@ -101,12 +102,14 @@ class CsvPart:
                 reason = f"{name} = {values[name][row].as_py()!r:.60} is not UTF-8"
                 problems.setdefault(row, Problem(Status.INVALID_RECORD, reason))
         features = {name: values[name] for name in columns}
+        ids = read_ids(id_name, values.get(id_name, pa.nulls(rows.num_rows)), pa.string())
         return Batch(
-            object_id=values.get(id_name, pa.nulls(rows.num_rows)),
+            object_id=ids.values,
             id_name=id_name,
             features=number_table(features, problems, rows.num_rows),
             problems=problems,
             context=pa.table({name: values[name] for name in exact}),
+            rounded=ids.rounded,
         )
 
     def _problem(self, row: pyarrow.csv.InvalidRow) -> Problem:

@@ -6,20 +6,21 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
 from lcclassify.features import some_of
 from lcclassify.sources.avro import AvroPart
-from lcclassify.sources.columns import check_ids, check_readable, is_number
-from lcclassify.sources.context import check_context, context_column
+from lcclassify.sources.columns import check_readable, is_number
+from lcclassify.sources.context import CONTEXT, context_column
 from lcclassify.sources.curve_forms import CurveForm, LightCurveOptions
 from lcclassify.sources.curve_reader import CurveReader
 from lcclassify.sources.delimited import CsvPart
+from lcclassify.sources.ids import check_ids, id_remarks
 from lcclassify.sources.jsonl import JsonLinesPart
 from lcclassify.sources.long import LongPart, is_long
-from lcclassify.sources.messages import CONTEXT
 from lcclassify.sources.names import Names, rename
 from lcclassify.sources.parquet import SUFFIXES, ParquetPart, TablePart
 from lcclassify.sources.part import Part, distinct, id_type, read_part
@@ -156,9 +157,6 @@ class FileSource:
             for name in self.columns:
                 if name in part.columns:  # a shard of messages may lack what others have
                     check_readable(part.path, name, part.columns[name])
-            for name in self.context:
-                if name in part.columns:
-                    check_context(part.path, name, part.columns[name])
 
     def __enter__(self) -> Self:
         return self
@@ -171,7 +169,7 @@ class FileSource:
         empty = True
         for batch in self._batches():
             empty = False
-            yield batch
+            yield replace(batch, remarks=id_remarks(batch, self._n_rows(batch)))
         if empty:
             name = self.files.id_name
             first = self.files.parts[0]
@@ -184,6 +182,14 @@ class FileSource:
                 light_curves=curves,
             )
             yield self._complete(none, first)
+
+    def _n_rows(self, batch: Batch) -> np.ndarray | None:
+        """How many rows each object's id put together; None if each row is an object."""
+        if self.files.is_long:
+            return np.full(len(batch), 2)  # or more: there is one for each feature
+        if self._curves is None or self._curves.form.kind != "rows" or batch.light_curves is None:
+            return None
+        return np.diff(batch.light_curves.offsets)
 
     def _batches(self) -> Iterator[Batch]:
         if self._curves:

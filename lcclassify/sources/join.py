@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
 from lcclassify.hashes import text_hashes
+from lcclassify.remarks import Kind, Remark, all_remarks, remark
 from lcclassify.sources import Source
 from lcclassify.sources.file import FileSet, FileSource
 from lcclassify.status import join_texts
@@ -36,6 +37,8 @@ class JoinTable:
                 "join has one row per object"
             )
         self._ids = ids
+        self._rounded = np.concatenate([_rounded(batch) for batch in batches])
+        self._id_name = table.id_name
         self.features = pa.concat_tables([batch.features for batch in batches]).combine_chunks()
 
     def rows(self, ids: pa.Array) -> pa.Array:
@@ -47,6 +50,11 @@ class JoinTable:
         rows = self._order[places]
         found = pc.fill_null(pc.equal(self._ids.take(pa.array(rows)), texts), False)
         return pa.array(rows, mask=~found.to_numpy(zero_copy_only=False))
+
+    def remarks(self, rows: pa.Array) -> Mapping[Remark, int]:
+        """On rows that were found by ids that had gone through a float: they may be another's."""
+        n_rounded = int(self._rounded[rows.drop_null().to_numpy()].sum())
+        return {remark(Kind.ROUNDED_ID, f"{self._id_name} in {self.name}"): n_rounded}
 
 
 class JoinedSource:
@@ -78,7 +86,12 @@ class JoinedSource:
             added = self.table.features
             for name, column in zip(added.column_names, added.columns, strict=True):
                 features = features.append_column(name, column.take(rows))
-            yield replace(batch, features=features, repairs=self._repairs(batch, rows))
+            yield replace(
+                batch,
+                features=features,
+                repairs=self._repairs(batch, rows),
+                remarks=all_remarks((batch.remarks, self.table.remarks(rows))),
+            )
 
     def _repairs(self, batch: Batch, rows: pa.Array) -> Mapping[int, str]:
         if batch.light_curves is None or not rows.null_count:
@@ -93,3 +106,7 @@ class JoinedSource:
 
 def _text(ids: pa.Array) -> pa.Array:
     return ids.cast(pa.string())
+
+
+def _rounded(batch: Batch) -> np.ndarray:
+    return np.zeros(len(batch), bool) if batch.rounded is None else batch.rounded

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -10,10 +11,20 @@ import pyarrow as pa
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
 from lcclassify.sources.columns import number_table
+from lcclassify.sources.curve_forms import IDS
 from lcclassify.sources.delimited import check_encoding
+from lcclassify.sources.ids import add_strange, exact_ids
 from lcclassify.sources.parquet import FEATURES, NO_FEATURES
 from lcclassify.sources.places import Place
-from lcclassify.sources.records import exact_array, flatten, id_array, is_int64, number_array
+from lcclassify.sources.records import (
+    exact_array,
+    flatten,
+    hidden_values,
+    id_array,
+    id_places,
+    is_int64,
+    number_array,
+)
 from lcclassify.status import Problem, Status
 
 
@@ -32,43 +43,56 @@ class JsonLinesPart:
         self.path = path
         check_encoding(path)
         kinds: dict[str, set[type]] = {}  # of the values that are not null
+        hidden: dict[str, set[type]] = {}  # of those that others of the same name win over
         self._has_nested = False
         with path.open_buffered() as file:
             for _, record in _records(file):
                 self._has_nested |= isinstance((record or {}).get(FEATURES), dict)
                 for name, value in flatten(record or {}).items():
                     kinds.setdefault(name, set()).update(() if value is None else (_kind(value),))
+                for name, value in hidden_values(record or {}):
+                    hidden.setdefault(name, set()).update(() if value is None else (_kind(value),))
         if not kinds:
             raise InputError(f"{path} is not JSON Lines: none of its lines is an object")
-        self._kinds = kinds
+        kinds = {name: hidden[name] for name in IDS if name in hidden} | kinds
+        self._id_kinds = {name: found | hidden.get(name, set()) for name, found in kinds.items()}
         self.columns = {name: _column_type(found) for name, found in kinds.items()}
 
     def id_type(self, name: str) -> pa.DataType:
-        """64-bit integers if the ids are, otherwise text."""
-        return pa.int64() if self._kinds[name] == {int} else pa.string()
+        """64-bit integers if the ids are, or were before they went through a float; or text."""
+        kinds = self._id_kinds[name]
+        return pa.int64() if kinds and kinds <= {int, float} else pa.string()
 
     def batches(
         self, id_name: str, columns: Sequence[str], size: int, exact: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """The lines in order, at most ``size`` at a time. A line that is no object is a problem."""
-        id_type = self.id_type(id_name) if id_name in self.columns else pa.null()
+        id_type = self.id_type(id_name) if id_name in self.columns else pa.string()
         with self.path.open_buffered() as file:
             lines = _records(file)
             while rows := list(islice(lines, size)):
                 problems: dict[int, Problem] = {}
+                whole = [record or {} for _, record in rows]
                 records = [self._read(row, *line, problems) for row, line in enumerate(rows)]
+                ids = id_array(id_name, [id_places(r, id_name) for r in whole], id_type)
+                add_strange(ids, problems)
+                context = {name: exact_array([r.get(name) for r in records]) for name in exact}
+                context |= {
+                    name: exact_ids(id_array(name, [id_places(r, name) for r in whole], kind))
+                    for name in IDS
+                    if name in exact and pa.types.is_integer(kind := self.id_type(name))
+                }
                 values = {
                     name: number_array(name, [r.get(name) for r in records], problems)
                     for name in columns
                 }
                 yield Batch(
-                    object_id=id_array([r.get(id_name) for r in records], id_type, problems),
+                    object_id=ids.values,
                     id_name=id_name,
                     features=number_table(values, problems, len(rows)),
                     problems=problems,
-                    context=pa.table(
-                        {name: exact_array([r.get(name) for r in records]) for name in exact}
-                    ),
+                    context=pa.table(context),
+                    rounded=ids.rounded,
                 )
 
     def _read(
@@ -98,9 +122,9 @@ def _records(lines: Iterator[bytes]) -> Iterator[tuple[int, dict[str, Any] | Non
 
 
 def _kind(value: Any) -> type:
-    """``int`` for what fits 64 bits, float for other numbers, str for all else."""
-    if is_int64(value):
-        return int
+    """``int`` for what fits 64 bits, Decimal for what does not, float for other numbers, or str."""
+    if type(value) is int:
+        return int if is_int64(value) else Decimal
     return float if isinstance(value, int | float) else str
 
 

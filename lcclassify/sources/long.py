@@ -53,6 +53,7 @@ class LongPart:
         self._id_type = id_type(parts[0], id_name)
         self._generation = next((n for n in KEYS if all(n in p.columns for p in parts)), None)
         self._latest: dict[Any, Key] = {}  # id -> its latest generation
+        self._rounded: set[Any] = set()  # ids that went through a float
         names: dict[str, None] = {}
         for chunk in self._chunks():
             names |= dict.fromkeys(name for name in chunk.names if name is not None)
@@ -75,6 +76,7 @@ class LongPart:
             return
         values, problems = self._pivot(columns)
         ids = pa.array(list(self._latest), self._id_type)
+        rounded = np.array([object_id in self._rounded for object_id in self._latest])
         for start in range(0, self.n_rows, size):
             stop = min(start + size, self.n_rows)
             found = {row - start: problems[row] for row in range(start, stop) if row in problems}
@@ -87,6 +89,7 @@ class LongPart:
                 id_name=id_name,
                 features=number_table(arrays, found, stop - start),
                 problems=found,
+                rounded=rounded[start:stop],
             )
 
     def _pivot(self, columns: Sequence[str]) -> tuple[np.ndarray, dict[int, Problem]]:
@@ -120,6 +123,8 @@ class LongPart:
         for part in self._parts:
             for batch in read_part(part, self._id_name, (), ROWS, exact):
                 columns = {name: batch.context[name].combine_chunks() for name in exact}
+                if batch.rounded is not None and batch.rounded.any():
+                    self._rounded.update(batch.object_id.filter(batch.rounded).to_pylist())
                 keys = _Coded(np.zeros(len(batch), np.int64), [FIRST])
                 if self._generation:
                     keys = _coded(columns[self._generation])

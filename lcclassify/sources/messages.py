@@ -7,13 +7,11 @@ way lie in the ``extra_fields`` of each.
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
-
-import pyarrow as pa
 
 from lcclassify.legacy.plain import Plain, plain_dict, read_plain_dict, read_plain_list
 from lcclassify.legacy.records import RefusedError
-from lcclassify.sources.records import Record, is_int64
+from lcclassify.sources.context import integer, time_ms
+from lcclassify.sources.records import Record
 
 HEADER = "diaObject"
 NO_HEADER = "the object has no diaObject: its header is missing"
@@ -21,16 +19,6 @@ NO_MEASUREMENT = 100.0  # magnitude, or error, of a ZTF detection that has none
 SECONDS = 1e11  # an ingest time below this is in seconds (of year 5138), above in ms (of 1973)
 ZTF_ID = r"ZTF[0-9]{2}[a-z]{7}"  # the beginning of an object's id
 EXACT = 2**24  # below this a float32 holds every integer
-
-CONTEXT = pa.schema(
-    {
-        "alertId": pa.int64(),
-        "diaSourceId": pa.int64(),
-        "elasticcPublishTimestamp": pa.int64(),  # ms; a minute off if it was rounded
-        "brokerIngestTimestamp": pa.int64(),  # ms
-        "lastmjd": pa.float64(),  # of the last detection that was measured, d
-    }
-)
 
 
 def with_header(message: Record) -> Record:
@@ -95,12 +83,12 @@ def alert_of(message: Record) -> dict[str, int | float | None]:
     alert = _alert(message)
     if alert is None:
         return {}
-    extra, candid = _extra(alert), _exact(alert.get("candid"))
-    ids = {name: _exact(extra.get(name)) for name in ("alertId", "diaSourceId")}
+    extra, candid = _extra(alert), integer(alert.get("candid"), EXACT)
+    ids = {name: integer(extra.get(name), EXACT) for name in ("alertId", "diaSourceId")}
     context = {name: candid if value is None else value for name, value in ids.items()}
-    context["elasticcPublishTimestamp"] = _time(extra.get("surveyPublishTimestamp"))
-    ingested = _time(extra.get("brokerIngestTimestamp"))
-    if ingested is not None and ingested < SECONDS:
+    context["elasticcPublishTimestamp"] = time_ms(extra.get("surveyPublishTimestamp"))
+    ingested = time_ms(extra.get("brokerIngestTimestamp"))
+    if ingested is not None and abs(ingested) < SECONDS:
         ingested *= 1000
     context["brokerIngestTimestamp"] = ingested
     return {**context}
@@ -155,24 +143,3 @@ def _is_measured(detection: Record) -> bool:
         isinstance(value, int | float) and abs(value - NO_MEASUREMENT) <= tolerance
         for value in values
     )
-
-
-def _exact(value: Any) -> int | None:
-    """An id, if it is certain that nothing was lost since it was one."""
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < EXACT else None
-    return integer(value)
-
-
-def _time(value: Any) -> int | None:
-    """A time. One that was rounded is kept: unlike an id, it still says nearly the same."""
-    if isinstance(value, float) and abs(value) < 2**63:
-        return int(value)
-    return integer(value)
-
-
-def integer(value: Any) -> int | None:
-    """A 64-bit integer, which may be written as text; None for anything else."""
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
-        value = int(value)
-    return value if is_int64(value) else None

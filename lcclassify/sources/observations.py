@@ -111,6 +111,7 @@ def _objects(
             features=number_table(values, {}, len(first)),
             problems=problems,
             context=part.context.drop_columns(list(OBSERVED)).take(first),
+            rounded=np.logical_or.reduceat(_rounded(part), offsets[:-1]),
         )
         seen = Observations(*(part.context[name].to_numpy() for name in OBSERVED))
         yield with_measured(objects, form, offsets, seen, spellings)
@@ -135,6 +136,7 @@ def _concat(batches: Sequence[Batch]) -> Batch:
             for row, problem in batch.problems.items()
         },
         context=pa.concat_tables([batch.context for batch in batches]),
+        rounded=np.concatenate([_rounded(batch) for batch in batches]),
     )
 
 
@@ -151,6 +153,7 @@ def _slice(rows: Batch, start: int, stop: int) -> Batch:
         features=rows.features.slice(start, stop - start),
         problems={r - start: problem for r, problem in rows.problems.items() if start <= r < stop},
         context=rows.context.slice(start, stop - start),
+        rounded=_rounded(rows)[start:stop],
     )
 
 
@@ -164,4 +167,9 @@ def _take(rows: Batch, order: np.ndarray) -> Batch:
         features=_stacked([rows.features.take(index)], len(order)),
         problems={int(position[row]): problem for row, problem in rows.problems.items()},
         context=rows.context.take(index),
+        rounded=_rounded(rows)[order],
     )
+
+
+def _rounded(rows: Batch) -> np.ndarray:
+    return np.zeros(len(rows), bool) if rows.rounded is None else rows.rounded

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
+from lcclassify.sources.ids import read_ids
 from lcclassify.sources.places import Place
 
 
@@ -85,4 +86,5 @@ def read_part(
         if id_name in part.columns:
             yield batch
         else:
-            yield replace(batch, object_id=part.path.key_column(id_name, len(batch)))
+            ids = read_ids(id_name, part.path.key_column(id_name, len(batch)), pa.string())
+            yield replace(batch, object_id=ids.values, rounded=ids.rounded)

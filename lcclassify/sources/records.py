@@ -1,10 +1,13 @@
 """Records, read one by one from JSON Lines or Avro, to columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from lcclassify.sources.columns import as_text
+from lcclassify.sources.curve_forms import DIA_SOURCE, IDS
+from lcclassify.sources.ids import Ids, best_ids, decode, is_writable, read_values
 from lcclassify.sources.parquet import FEATURES, HEADERS, NO_FEATURES, homonyms
 from lcclassify.status import Problem, Status
 
@@ -32,9 +35,34 @@ def lacks_features(record: Record) -> Problem | None:
     return None
 
 
-def id_array(values: Sequence[Any], kind: pa.DataType, problems: dict[int, Problem]) -> pa.Array:
-    """Ids as 64-bit integers or text; adds the rows whose id is neither, or is not of that type."""
-    return pa.array([_id(row, value, kind, problems) for row, value in enumerate(values)], kind)
+def id_places(record: Record, name: str) -> tuple[Any, ...]:
+    """What a record has for an id in each place, in the order in which they count."""
+    source = record.get(DIA_SOURCE) if name in IDS else None
+    nested = (source, *(record.get(place) for place in reversed(HEADERS)))
+    values = (_dict(each).get(name) for each in nested)
+    own = None if name in (FEATURES, *HEADERS) else record.get(name)
+    return (*values, own, _dict(record.get(FEATURES)).get(name))
+
+
+def hidden_values(record: Record) -> Iterator[tuple[str, Any]]:
+    """Values that others of the same name win over, and the ids of the source of an alert."""
+    features, source = _dict(record.get(FEATURES)), _dict(record.get(DIA_SOURCE))
+    header = {name for place in HEADERS for name in _dict(record.get(place))}
+    yield from ((name, source[name]) for name in IDS if name in source)
+    yield from ((name, features[name]) for name in features.keys() & (record.keys() | header))
+    yield from ((name, record[name]) for name in record.keys() & header)
+
+
+def id_array(
+    name: str, places: Sequence[tuple[Any, ...]], kind: pa.DataType, exact: int = 2**53
+) -> Ids:
+    """The ids of records, of which ``id_places`` are given: an exact one, or else the first.
+
+    Floats of whole numbers below ``exact`` are exact.
+    """
+    columns = [column for column in zip(*places, strict=True) if any(v is not None for v in column)]
+    columns = columns or [(None,) * len(places)]
+    return best_ids([read_values(name, column, kind, exact) for column in columns])
 
 
 def number_array(name: str, values: Sequence[Any], problems: dict[int, Problem]) -> pa.Array:
@@ -48,7 +76,7 @@ def number_array(name: str, values: Sequence[Any], problems: dict[int, Problem])
 def exact_array(values: Sequence[Any]) -> pa.Array:
     """Values of one type as they are; of several as text, null where a value has none."""
     try:
-        return pa.array(values)
+        return as_text(pa.array(values))[0]
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return pa.array(list(map(_text, values)), pa.string())
 
@@ -71,22 +99,11 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _id(row: int, value: Any, kind: pa.DataType, problems: dict[int, Problem]) -> Any:
-    if value is None:  # told by check_ids
-        return None
-    if pa.types.is_integer(kind):
-        if is_int64(value):
-            return value
-    elif type(value) is int or (isinstance(value, str) and _is_writable(value)):
-        return str(value)
-    reason = f"{value!r:.60} is no id"
-    problems.setdefault(row, Problem(Status.INVALID_RECORD, reason))
-    return None
-
-
 def _number(name: str, row: int, value: Any, problems: dict[int, Problem]) -> str | None:
     """A value as text, which ``number_table`` reads as it reads that of a CSV file."""
-    if value is None or (isinstance(value, str) and _is_writable(value)):
+    if isinstance(value, bytes):
+        value = decode(value) or value
+    if value is None or (isinstance(value, str) and is_writable(value)):
         return value
     if isinstance(value, int | float):
         return repr(float(value)) if abs(value) < 2**1023 else str(value)
@@ -97,10 +114,5 @@ def _number(name: str, row: int, value: Any, problems: dict[int, Problem]) -> st
 
 def _text(value: Any) -> str | None:
     if isinstance(value, str):
-        return value if _is_writable(value) else None
+        return value if is_writable(value) else None
     return str(value) if isinstance(value, int | float) else None
-
-
-def _is_writable(text: str) -> bool:
-    """Whether a text is free of halves of characters, which JSON can write as escapes."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -12,13 +13,21 @@ from lcclassify.features import header_names, is_header, some_of
 from lcclassify.schemas.avro import FEATURES as ALL_FEATURES
 from lcclassify.schemas.avro import AvroOutput
 from lcclassify.sources.bands import Spellings
-from lcclassify.sources.columns import check_ids
-from lcclassify.sources.curve_forms import DETECTIONS, MESSAGES, SIGN, settle
+from lcclassify.sources.context import CONTEXT
+from lcclassify.sources.curve_forms import DETECTIONS, DIA_SOURCE, MESSAGES, SIGN, settle
+from lcclassify.sources.curve_forms import IDS as SOURCE_IDS
+from lcclassify.sources.ids import Ids, add_strange, check_ids, first_ids, id_remarks, read_values
 from lcclassify.sources.light_curves import with_light_curves
-from lcclassify.sources.messages import CONTEXT, alert_of, last_mjd, n_unforced
+from lcclassify.sources.messages import alert_of, last_mjd, n_unforced
 from lcclassify.sources.opened import Opened, open_light_curve, open_message
 from lcclassify.sources.parquet import FEATURES, HEADERS
-from lcclassify.sources.records import Record, id_array, lacks_features, struct_array
+from lcclassify.sources.records import (
+    Record,
+    id_array,
+    id_places,
+    lacks_features,
+    struct_array,
+)
 from lcclassify.status import Problem, Status
 from lcclassify.stream.columns import Columns
 from lcclassify.stream.decoding.narrow import Wants
@@ -93,6 +102,8 @@ class Batches:
         if self._settings.min_detections:
             detections.add("forced")
         fields = {*self._ids, *METRICS, *accepted, *(HEADERS if self._header else ())}
+        if fields & {*SOURCE_IDS}:  # which lie there as well, and may be exact there alone
+            fields |= {DIA_SOURCE, *HEADERS}
         return Wants(
             fields=frozenset(fields),
             features=None if self._has_map else accepted,
@@ -104,8 +115,9 @@ class Batches:
         rows = [self._row(record) for record in records]
         problems = {row: r.problem for row, r in enumerate(rows) if r.problem is not None}
         problems |= unread
-        object_id = id_array([self._id(record) for record in records], pa.string(), problems)
-        check_ids(object_id, problems)
+        ids = first_ids(self._ids_of(name, records) for name in self._ids)
+        add_strange(ids, problems)
+        check_ids(ids.values, problems)
         context: dict[str, Any] = {
             field.name: pa.array([row.context.get(field.name) for row in rows], field.type)
             for field in self._context
@@ -116,19 +128,23 @@ class Batches:
             curves = [row.curve for row in rows if row.curve is not None]
             context[DETECTIONS] = pa.chunked_array(curves, OBSERVED)
         batch = Batch(
-            object_id=object_id,
+            object_id=ids.values,
             id_name=self._ids[0],
             features=self._columns.table([row.values for row in rows], problems),
             problems=problems,
             context=pa.table(context),
             repairs={row: r.repair for row, r in enumerate(rows) if r.repair is not None},
+            rounded=ids.rounded,
         )
-        return (
-            batch if self._form is None else with_light_curves(batch, self._form, self._spellings)
-        )
+        batch = replace(batch, remarks=id_remarks(batch))
+        if self._form is None:
+            return batch
+        return with_light_curves(batch, self._form, self._spellings)
 
-    def _id(self, record: Record) -> Any:
-        return next((record[name] for name in self._ids if record.get(name) is not None), None)
+    def _ids_of(self, name: str, records: Sequence[Record]) -> Ids:
+        if name in SOURCE_IDS:
+            return id_array(name, [id_places(record, name) for record in records], pa.string())
+        return read_values(name, [record.get(name) for record in records], pa.string())
 
     def _row(self, record: Record) -> _Row:
         message, problem, repair = self._open(record)

@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from shards import SMALL_SHARDS, content, make_files
 
@@ -137,3 +139,21 @@ def test_a_relative_job_is_understood_from_elsewhere(night, whole, tmp_path, mon
     assert run("finish", tmp_path / "out", "-q") == 0
     parts = {name: data for name, data in content(tmp_path / "out").items() if "part" in name}
     assert parts == {name: data for name, data in whole.items() if "part" in name}
+
+
+def test_rounded_ids_that_two_files_share_collide_in_a_folder_as_in_one_result(tmp_path, capsys):
+    night = make_files(tmp_path / "night", range(2))
+    for number in range(2):
+        path = night / f"{number}.parquet"
+        table = pq.read_table(path)
+        ids = pa.array([float(2**57 + 1024 * (row + 100 * number)) for row in range(len(table))])
+        pq.write_table(table.set_column(0, "oid", ids), path)
+    out = tmp_path / "out"
+    told = {"rounded_id": {"oid": 600}, "colliding_id": {"oid": 200}}
+    assert run("classify-file", night, "--to", tmp_path / "one.parquet", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["remarks"] == told
+    for again in range(2):  # the second finds it done
+        assert classify(night, out, "--json") == 0, again
+        assert json.loads(capsys.readouterr().out)["remarks"] == told
+    assert json.loads((out / "_manifest.json").read_text())["remarks"] == told
+    assert not list(out.glob("_lcclassify/*.ids"))

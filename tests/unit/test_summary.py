@@ -1,11 +1,14 @@
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lcclassify.remarks import Kind, Remark
+from lcclassify.sources.ids import id_remarks
 from lcclassify.status import Problem, Status
 from lcclassify.summary import Summary, count_repeated
 from lcclassify.taxonomy import Taxonomy
@@ -60,3 +63,31 @@ print(summary.ids[0])
         for _ in range(2)
     }
     assert len(outputs) == 1
+
+
+ROWS = st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=12)
+
+
+@given(ROWS, st.integers(0, 12), st.integers(0, 12))
+def test_rounded_ids_that_come_again_are_said_to_collide(rows, cut, other):
+    def summary(rows):
+        counted = Summary()
+        plain = make_prediction(TREE, [[0.2, 0.8]] * len(rows), ids=[id_ for id_, _ in rows])
+        rounded = np.array([is_rounded for _, is_rounded in rows], bool)
+        batch = replace(plain.batch, rounded=rounded)
+        counted.add(replace(plain, batch=replace(batch, remarks=id_remarks(batch))))
+        return counted
+
+    low, high = sorted((cut, other))
+    parts = [summary(rows[start:stop]) for start, stop in ((0, low), (low, high), (high, None))]
+    ids = [id_ for id_, is_rounded in rows if is_rounded]
+    wanted = {Kind.ROUNDED_ID: len(ids), Kind.COLLIDING_ID: len(ids) - len(set(ids))}
+    wanted = {Remark(kind, "oid"): count for kind, count in wanted.items() if count}
+    assert summary(rows).remarks == wanted
+    counts = (
+        count_repeated([part.ids for part in parts]),
+        count_repeated([part.rounded_ids for part in parts]),
+    )
+    together = Summary.of([part.as_dict() for part in parts], *counts, "oid")
+    assert together.remarks == wanted
+    assert together.as_dict() == summary(rows).as_dict()

@@ -11,6 +11,7 @@ import pytest
 
 from lcclassify.errors import InputError
 from lcclassify.sources import avro
+from lcclassify.sources.context import CONTEXT
 from lcclassify.sources.curve_forms import LightCurveOptions
 from lcclassify.sources.file import FileSource, open_files
 from lcclassify.status import Status
@@ -130,7 +131,8 @@ def write_avro(path, schema, records):
 
 def batches(path, columns=(), **options):
     files = open_files([str(path)])
-    return list(FileSource(files, columns, light_curves=LightCurveOptions(**options)))
+    curves = LightCurveOptions(**options)
+    return list(FileSource(files, columns, context=CONTEXT.names, light_curves=curves))
 
 
 @pytest.mark.parametrize(("version", "zero_point"), [("v0_9", 27.5), ("v0_9_1", 31.4)])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lcclassify.errors import InputError
-from lcclassify.sources.columns import check_id_type, check_readable, to_numbers
+from lcclassify.sources.columns import check_readable, to_numbers
 from lcclassify.status import Status
 
 
@@ -84,11 +84,3 @@ def test_what_can_hold_no_numbers_is_refused(kind):
     with pytest.raises(InputError) as error:
         check_readable("f.parquet", "x", kind)
     assert str(error.value) == f"f.parquet: column 'x' holds {kind}, not numbers"
-
-
-def test_ids_are_integers_or_text():
-    assert check_id_type("f", "oid", pa.int64()) == pa.int64()
-    assert check_id_type("f", "oid", pa.large_string()) == pa.string()
-    assert check_id_type("f", "oid", pa.dictionary(pa.int32(), pa.string())) == pa.string()
-    with pytest.raises(InputError, match="column 'oid' cannot be an object id: its type is double"):
-        check_id_type("f", "oid", pa.float64())

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lcclassify.errors import InputError
+from lcclassify.remarks import Kind, Remark
 from lcclassify.sources.file import open_files
 from lcclassify.sources.join import JoinedSource, JoinTable
 from lcclassify.testing import ListSource, make_batch, make_light_curves
@@ -37,6 +38,16 @@ def test_ids_are_compared_as_text(tmp_path):
     files = table(tmp_path / "t.parquet", [17], [0.5])
     [batch] = JoinedSource(source, JoinTable("t", files, ["MWEBV"]))
     assert batch.features["MWEBV"].to_pylist() == [0.5]
+
+
+def test_objects_that_are_found_by_a_rounded_id_are_said(tmp_path):
+    files = table(tmp_path / "t.parquet", [2.0**57, 2.0**57 + 1024, 17.0], [1, 2, 3])
+    joined = JoinTable("t", files, ["MWEBV"])
+    ids = [2**57, 17, 5], [2**57, 2**57 + 1024]
+    source = ListSource([make_batch({"x": range(len(each))}, each) for each in ids])
+    batches = list(JoinedSource(source, joined))
+    told = Remark(Kind.ROUNDED_ID, "oid in t")
+    assert [batch.remarks for batch in batches] == [{told: 1}, {told: 2}]
 
 
 def test_an_object_that_is_there_twice_is_refused(tmp_path):

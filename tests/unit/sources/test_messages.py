@@ -4,7 +4,8 @@ import pickle
 import pytest
 
 from lcclassify.legacy.records import RefusedError
-from lcclassify.sources.messages import CONTEXT, context_of, with_header
+from lcclassify.sources.context import CONTEXT
+from lcclassify.sources.messages import context_of, with_header
 
 
 def detection(**fields):
