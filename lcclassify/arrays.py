@@ -5,18 +5,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from lcclassify.sources.columns import PADDING
 
 UNREADABLE = (pa.ArrowException, TypeError, ValueError, OverflowError)  # to Arrow
-PADDING = " \0"  # what FITS and NumPy fill texts of a fixed width with
 ARROW_FLOATS = (4, 8)  # bytes; it lacks long doubles, and does little with half ones
 
 
 def to_arrow(values: np.ndarray, null: np.ndarray | None = None) -> pa.Array:
     """An array (N, ...) as a column of N values, or of lists where it has more dimensions.
 
-    ``null``, of the same shape, says what has no value; nor has NaN. Bytes become text. Values of
-    several kinds become text, of which each is read for itself.
+    ``null``, of the same shape, says what has no value; nor has NaN. Values of several kinds
+    become text, of which each is read for itself; bytes stay bytes, which readers take for text.
     """
     if values.ndim > 1:
         return _lists(values, null)
@@ -28,7 +28,7 @@ def to_arrow(values: np.ndarray, null: np.ndarray | None = None) -> pa.Array:
     has_arrays = values.dtype.kind == "O" and any(isinstance(cell, np.ndarray) for cell in values)
     for convert in (_native_cells, _listed_cells) if has_arrays else (np.asarray,):
         with suppress(*UNREADABLE):
-            return as_text(pa.array(convert(values), mask=null, from_pandas=True))
+            return pa.array(convert(values), mask=null, from_pandas=True)
     return pa.array([_text(value) for value in values], pa.string(), mask=null)
 
 
@@ -37,22 +37,6 @@ def some_in_lists(values: np.ndarray, null: np.ndarray | None, kept: np.ndarray)
     items = to_arrow(values[kept], None if null is None else null[kept])
     offsets = np.concatenate(([0], np.cumsum(kept.sum(axis=1))))
     return pa.LargeListArray.from_arrays(pa.array(offsets), items)
-
-
-def as_text(column: Any) -> Any:
-    """A column, chunked or not, in which bytes are text, without what fills them up.
-
-    Bytes that are no UTF-8 stay: whoever reads such a column can name it.
-    """
-    if pa.types.is_dictionary(column.type) and _has_bytes(column.type.value_type):
-        column = column.cast(column.type.value_type)
-    if not _has_bytes(column.type):
-        return column
-    try:
-        column = column.cast(_text_type(column.type))
-    except pa.ArrowInvalid:
-        return column
-    return pc.utf8_rtrim(column, PADDING) if pa.types.is_large_string(column.type) else column
 
 
 def _lists(values: np.ndarray, null: np.ndarray | None) -> pa.Array:
@@ -96,21 +80,3 @@ def _text(value: Any) -> str | None:
     except UNREADABLE:
         is_null = False
     return None if is_null else str(value)
-
-
-def _has_bytes(kind: pa.DataType) -> bool:
-    types = pa.types
-    if _is_list(kind):
-        return _has_bytes(kind.value_type)
-    return bool(
-        types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
-    )
-
-
-def _text_type(kind: pa.DataType) -> pa.DataType:
-    return pa.large_list(_text_type(kind.value_type)) if _is_list(kind) else pa.large_string()
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))

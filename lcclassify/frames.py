@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lcclassify.arrays import UNREADABLE, as_text, to_arrow
+from lcclassify.arrays import UNREADABLE, to_arrow
 from lcclassify.errors import InputError
 
 
@@ -50,7 +50,7 @@ def series_column(series: Any) -> Any:
     if isinstance(series.dtype, np.dtype):
         return to_arrow(series.to_numpy())
     try:
-        return as_text(pa.Array.from_pandas(series))
+        return pa.Array.from_pandas(series)
     except UNREADABLE:
         return to_arrow(np.asarray(series, object))
 

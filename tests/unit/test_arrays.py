@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lcclassify.arrays import as_text, to_arrow
+from lcclassify.arrays import to_arrow
 
 NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")
 
@@ -66,29 +66,6 @@ def test_what_is_masked_in_a_cell_is_null():
 
 def test_cells_of_several_dimensions_are_lists_of_lists():
     assert to_arrow(cells(np.ones((2, 1)), None)).to_pylist() == [[[1.0], [1.0]], None]
-
-
-@given(texts=st.lists(st.text(max_size=3).filter(lambda text: text == text.rstrip(" \0"))))
-def test_padded_bytes_are_the_text_they_pad(texts):
-    width = max((len(text.encode()) for text in texts), default=0) + 1
-    blanks = np.array([text.encode().ljust(width) for text in texts], f"S{width}")
-    zeros = np.array([text.encode() for text in texts], f"S{width}")
-    objects = cells(*(text.encode().ljust(width, b"\0") for text in texts))
-    fixed = as_text(pa.array([text.encode().ljust(width) for text in texts], pa.binary(width)))
-    for column in (to_arrow(blanks), to_arrow(zeros), to_arrow(objects), fixed):
-        assert [value or "" for value in column.to_pylist()] == texts
-        assert not texts or pa.types.is_large_string(column.type)
-
-
-def test_bytes_of_lists_and_categories_are_text():
-    assert to_arrow(np.array([[b"g ", b"r"]])).type == pa.large_list(pa.large_string())
-    assert to_arrow(cells(np.array([b"g", b"r"]), None)).to_pylist() == [["g", "r"], None]
-    categories = pa.array([b"g ", None, b"g "]).dictionary_encode()
-    assert as_text(categories).to_pylist() == ["g", None, "g"]
-
-
-def test_bytes_that_are_no_text_stay_bytes():
-    assert to_arrow(np.array([b"\xff", b"a"])).to_pylist() == [b"\xff", b"a"]
 
 
 def test_values_of_several_kinds_are_text_of_which_nulls_are_null():
