@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 from fastavro.write import Writer
 
+from lcclassify.avro.container import MARK_SIZE
 from lcclassify.schemas.avro import read_avsc
 from lcclassify.sinks.records import records
-from lcclassify.sources.blocks import SYNC
 
 Encoder = Callable[[pa.Table], Iterator[bytes]]  # a message for each record, in order
 NULLABLE = ({"float", "null"}, {"double", "null"})
 ONE_RECORD = b"\x02"  # the count of a block, as Avro writes it
-MARK = os.urandom(SYNC)  # that ends a header and a block: one for each process
+MARK = os.urandom(MARK_SIZE)  # that ends a header and a block: one for each process
 
 
 def open_encoder(schema_name: str, encoding: Literal["avro", "schemaless"]) -> Encoder:
