@@ -151,7 +151,7 @@ def _around(parts: Sequence[_Visited]) -> int:
 def _full_name(schema: Mapping[str, Any], around: str) -> str:
     name, space = _get(schema, "name", str), schema.get("namespace", around)
     if not name or not isinstance(space, str | None):
-        raise ValueError("its schema is none: a type has no name")
+        raise ValueError("its schema is none: a part of it has no name")
     return name if "." in name or not space else f"{space}.{name}"
 
 
@@ -164,5 +164,5 @@ def _field(field: Any) -> Mapping[str, Any]:
 
 def _get(schema: Mapping[str, Any], key: str, kind: type = object) -> Any:
     if not isinstance(value := schema.get(key), kind):
-        raise ValueError(f"its schema is none: a {key} is {shown(value)}")
+        raise ValueError(f"its schema is none: a part of it has no {key}")
     return value
