@@ -1,4 +1,9 @@
-"""Records of a published schema to message bytes."""
+"""Records of a published schema to message bytes.
+
+Nothing here is compiled by us: numpy checks every index, and sizes its arrays by the columns that a
+schema of our own names. Of what came in there are only numbers, which decide how many bytes of an
+array are kept, not where they lie.
+"""
 
 import os
 from collections.abc import Callable, Iterable, Iterator

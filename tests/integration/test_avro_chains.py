@@ -11,6 +11,8 @@ from avro_chain_child import LENGTHS
 from avro_hostile import LINKS, depth_of_chain
 
 from lcclassify.avro.schema import MAX_DEPTH
+from lcclassify.stream.decoding.containers import Containers
+from lcclassify.stream.decoding.narrow import UnreadableError, Wants
 
 TESTS = Path(__file__).parents[1]
 TOO_DEEP = "too deep: it has types inside types beyond 64 levels"
@@ -29,6 +31,20 @@ def answers(way, folder):
     found = [json.loads(line) for line in run.stdout.splitlines()]
     assert len(found) == len(LINKS) * len(LENGTHS)
     return found
+
+
+@pytest.mark.parametrize(
+    "name", ["chain_of_named_records_200.avro", "chain_of_named_arrays_1000.avro"]
+)
+def test_the_chains_that_were_seen_are_refused(name, shared, tmp_path):
+    path = tmp_path / name
+    path.write_bytes((shared / "wild" / "hostile" / name).read_bytes())
+    command = [sys.executable, "-m", "lcclassify", "classify-file", str(path)]
+    run = subprocess.run([*command, "--model", "plasticc"], capture_output=True, text=True)
+    assert run.returncode == 3
+    assert run.stderr == f"lcclassify: {path} cannot be read: its schema is {TOO_DEEP}\n"
+    with pytest.raises(UnreadableError, match=TOO_DEEP):
+        Containers(Wants(frozenset(["oid"]), None, frozenset()))(path.read_bytes())
 
 
 def value_of(kind, links):
