@@ -25,11 +25,12 @@ LEAST, MOST = -(2**63), 2**63 - 1
 
 
 def walked(data, *code, branches=(), room=None):
-    """The result of a walk, and what it has written."""
+    """The result of a walk, which is followed in Python, too."""
     rows = np.array([[*row, *[0] * (4 - len(row))] for row in code], np.int64).reshape(-1, 4)
-    out = np.zeros(len(data) if room is None else room, np.uint8)
-    source = np.frombuffer(data, np.uint8)
-    return walk(source, rows, np.array(branches, np.int64), out)
+    told = np.array(branches, np.int64)
+    room = len(data) if room is None else room
+    follow(data, rows, told, room, is_checked=True)
+    return walk(np.frombuffer(data, np.uint8), rows, told, np.zeros(room, np.uint8))
 
 
 def test_calls_are_counted():
@@ -87,7 +88,7 @@ def test_a_fixed_never_leads_back():
 def test_a_loop_that_was_not_begun_and_a_kind_that_is_none():
     assert walked(b"\x02", (NEXT, 0)) == BROKEN
     for kind in (-1, 10, LEAST, MOST):
-        assert walked(b"\x02", (kind, 0)) == BROKEN
+        assert walked(b"", (kind, 0), (RETURN,)) == BROKEN
 
 
 @pytest.mark.parametrize("room", range(3))
@@ -105,10 +106,12 @@ def test_damage_is_told_from_broken_instructions():
     assert walked(b"", (VARINT,), (RETURN,)) == DAMAGED
     assert walked(b"\x80" * 11, (VARINT,), (RETURN,)) == DAMAGED
     assert walked(b"\x06ab", (BYTES,), (RETURN,)) == DAMAGED
+    assert walked(b"\x06ab", (BYTES, 0, 1), (RETURN,), room=50) == DAMAGED
     assert walked(b"\x01ab", (BYTES,), (RETURN,)) == DAMAGED
+    assert walked(b"\x03a", (BYTES,), (FIXED, 3), (RETURN,)) == DAMAGED  # and back again
     assert walked(b"\x04", (ENUM, 0, 0, 2), (RETURN,)) == DAMAGED
     assert walked(b"a", (RETURN,)) == DAMAGED
-    for count in (b"\x04", b"\xff" * 9 + b"\x01", b"\x01\x02"):  # 2; -2**63; -1 in a byte
+    for count in (b"\x04\0", b"\xff" * 9 + b"\x01\0", b"\x01\x02"):  # 2; -2**63; -1 in a byte
         assert walked(count, (BEGIN,), (NEXT, 3), (JUMP, 1), (RETURN,)) == DAMAGED
 
 
