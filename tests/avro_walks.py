@@ -34,7 +34,7 @@ def ours(seed):
     except (InputError, RecursionError) as error:
         found["refused"] = str(error)
     else:
-        found["read"] = [told(read, body) for body in case.bodies]
+        found["read"] = [outcome(read, body) for body in case.bodies]
         walks += [(body, read.code, read.branches) for body in case.bodies]
         walks.append((case.bodies[0], *spoiled(read.code, read.branches, rng)))
     for body, code, branches in walks:
@@ -43,7 +43,7 @@ def ours(seed):
     return found | {"walks": len(walks), "checked": len(walks) * is_checked}
 
 
-def told(read, body):
+def outcome(read, body):
     """What is read of a message, or that it is not."""
     try:
         return "value", repr(read(body))
