@@ -110,9 +110,10 @@ def validate_schema(
 
 def _reader(name: str) -> "Known":
     """A schema by its name, or the one in a file. InputError"""
+    from lcclassify.avro.files import AVSC
     from lcclassify.errors import InputError
     from lcclassify.schemas.known import Known, known_schemas
-    from lcclassify.schemas.written import AVSC, read_schema
+    from lcclassify.schemas.written import read_schema
     from lcclassify.sources.file import FORMATS
     from lcclassify.sources.places import find_places
 
@@ -134,8 +135,9 @@ def _columns(
 
     And the data, if it is that.
     """
+    from lcclassify.avro.files import AVSC
     from lcclassify.errors import InputError
-    from lcclassify.schemas.written import AVSC, read_schemas, schema_columns
+    from lcclassify.schemas.written import read_schemas, schema_columns
     from lcclassify.sources.curve_forms import find_form
     from lcclassify.sources.file import ID_NAMES
     from lcclassify.table import open_table

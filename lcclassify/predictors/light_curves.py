@@ -1,4 +1,8 @@
-"""Light curves as a transformer sees them: days since the first observation, flux, band."""
+"""Light curves as a transformer sees them: days since the first observation, flux, band.
+
+Nothing here is compiled by us: numpy refuses a place behind the end of an array, and none is
+counted from its end, as owners are counted up and bands are looked at first.
+"""
 
 from dataclasses import dataclass
 

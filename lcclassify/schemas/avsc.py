@@ -1,14 +1,12 @@
 """Avro schemas as trees of types. What is read here may be anybody's: it is checked and bounded."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
-LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-MAX_DEPTH = 64  # of types inside types
+from lcclassify.avro.schema import MAX_DEPTH, PRIMITIVES
+
 MAX_TYPES = 50_000
 MAX_BRANCHES = 64  # of a union
 SHOWN = 8  # branches of a union that a description names
@@ -66,12 +64,10 @@ def parse_schema(text: str | bytes, find: Find = lambda name: None) -> Type:
 
     ValueError if it is none, contains itself, or is deeper or larger than any schema of alerts.
     """
-    return _Parser(find).parse(_json(text), "", 1)
-
-
-def is_legal(name: str) -> bool:
-    """Whether Avro allows a name."""
-    return LEGAL.fullmatch(name) is not None
+    try:
+        return _Parser(find).parse(_json(text), "", 1)
+    except RecursionError:  # of values that are no types, as they are shown
+        raise ValueError("it is too deep") from None
 
 
 def _json(text: str | bytes) -> Any:

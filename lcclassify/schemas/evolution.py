@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lcclassify.avro.schema import is_legal
 from lcclassify.features import accepted_names, some_of
-from lcclassify.schemas.avsc import Field, Type, is_legal
+from lcclassify.schemas.avsc import Field, Type
 
 
 class Effect(StrEnum):

@@ -3,39 +3,24 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
-import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lcclassify.avro.files import AVSC, LIMIT
+from lcclassify.avro.schema import is_legal
 from lcclassify.errors import InputError
 from lcclassify.schemas.avro import SCHEMA_KEY
-from lcclassify.schemas.avsc import Type, is_legal, parse_schema
-from lcclassify.sources.avro import MAGIC, SAMPLE
+from lcclassify.schemas.avsc import Type, parse_schema
+from lcclassify.sources.avro import SAMPLE, file_header
 from lcclassify.sources.avro_schema import column_kind
 from lcclassify.sources.file import FORMATS
 from lcclassify.sources.jsonl import JsonLinesPart
 from lcclassify.sources.parquet import FEATURES, HEADERS, SUFFIXES
 from lcclassify.sources.places import LOCAL, Place, find_places
-
-AVSC = ".avsc"
-LIMIT = 1 << 22  # bytes of a schema
-MARKER = 16  # bytes that end the header of an Avro file, and each of its blocks
-HEADER = fastavro.parse_schema(
-    {
-        "type": "record",
-        "name": "header",
-        "fields": [
-            {"name": "magic", "type": {"type": "fixed", "name": "magic", "size": len(MAGIC)}},
-            {"name": "meta", "type": {"type": "map", "values": "bytes"}},
-            {"name": "marker", "type": {"type": "fixed", "name": "marker", "size": MARKER}},
-        ],
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +131,14 @@ def _schema_text(place: Place) -> bytes | None:
 def _header(place: Place) -> bytes:
     """The schema in the header of an Avro file, which nothing but this function has looked at."""
     with place.open_buffered() as file:
-        start = file.read(LIMIT)  # lengths in the header may be anything: never read by them
-    if not start.startswith(MAGIC):
-        raise InputError(f"{place} is not an Avro file")
-    try:
-        header: Any = fastavro.schemaless_reader(BytesIO(start), HEADER, None)
-        text = bytes(header["meta"]["avro.schema"])
-    except Exception as error:  # EOFError, IndexError, KeyError: whatever the bytes lead to
-        reason = str(error) or type(error).__name__
-        raise InputError(f"{place} is not an Avro file: its header is damaged: {reason}") from None
+        header = file_header(place, file)
     if place.name.endswith(place.suffix):  # and not inside gzip, where the end is far
         with place.open_file() as opened:
-            opened.seek(opened.size() - MARKER)
+            opened.seek(opened.size() - len(header.mark))
             end = opened.read()
-        if end != header["marker"]:
+        if end != header.mark:
             raise InputError(f"{place} is damaged: it ends inside a block")
-    return text
+    return header.schema
 
 
 def _start(place: Place) -> bytes:

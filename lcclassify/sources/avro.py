@@ -1,21 +1,26 @@
 """Avro: object container files of flat records, or of the messages of ALeRCE's feature step."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from io import BufferedReader
 from itertools import chain, count, islice
 from typing import IO, Any, NamedTuple, cast
 
 import fastavro
 import pyarrow as pa
 
+from lcclassify.avro.container import CODEC, MAGIC, MARK_SIZE, SCHEMA, read_header, write_header
+from lcclassify.avro.schema import shown
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError
 from lcclassify.features import header_names, is_header
 from lcclassify.sources.avro_schema import (
     NESTED,
     Named,
+    bounded_schema,
     column_kind,
     common,
     fields,
@@ -44,7 +49,6 @@ from lcclassify.sources.records import (
 )
 from lcclassify.status import Problem
 
-MAGIC = b"Obj\x01"
 SAMPLE = 1000  # records that are looked at for the names in maps and headers
 PYTHON_KINDS = {
     type(None): pa.null(),
@@ -194,15 +198,47 @@ class _Row(NamedTuple):
 def _open(path: Place) -> Iterator[tuple[Any, Named, Iterator[Record]]]:
     """The schema of a file, the types that it names, and the records. InputError, at any time"""
     with path.open_buffered() as file:
-        if not file.peek(len(MAGIC)).startswith(MAGIC):
-            raise InputError(f"{path} is not an Avro file")
+        codec, text, mark = file_header(path, file)
         try:
-            blocks = CheckedBlocks(file)
+            schema = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f"{path} is not an Avro file: its schema is no JSON: {error}"
+            ) from None
+        safe = bounded_schema(path, schema)
+        try:
+            # What was looked at is what fastavro reads, and not bytes that it may read otherwise.
+            entries = {"avro.codec": codec.encode(), "avro.schema": json.dumps(safe).encode()}
+            blocks = CheckedBlocks(file, write_header(entries, mark), codec)
             reader = fastavro.reader(cast(IO[bytes], blocks), handle_unicode_errors="replace")
-        except Exception as error:  # of whatever kind the bytes lead to
-            raise InputError(f"{path} is not an Avro file: {_reason(error)}") from None
-        blocks.codec, schema = reader.codec, reader.writer_schema
+        except Exception as error:  # of whatever kind the schema leads to
+            reason = f"its schema is none: {shown(_reason(error), 200)}"
+            raise InputError(f"{path} cannot be read: {reason}") from None
+        schema = reader.writer_schema
         yield schema, named_types(path, schema), _records(path, iter(reader))
+
+
+class FileHeader(NamedTuple):
+    """The header of an Avro file."""
+
+    codec: str
+    schema: bytes  # JSON
+    mark: bytes
+
+
+def file_header(path: Place, file: BufferedReader) -> FileHeader:
+    """Read the header of a file. InputError"""
+    if not file.peek(len(MAGIC)).startswith(MAGIC):
+        raise InputError(f"{path} is not an Avro file")
+    try:
+        entries = read_header(file)
+        mark = file.read(MARK_SIZE)
+        if len(mark) != MARK_SIZE:
+            raise ValueError("it ends too early")
+        return FileHeader(entries.get(CODEC, b"null").decode(), entries[SCHEMA], mark)
+    except ValueError as error:
+        reason = f"its header is damaged: {error}"
+        raise InputError(f"{path} is not an Avro file: {reason}") from None
 
 
 def _records(path: Place, reader: Iterator[Any]) -> Iterator[Record]:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from lcclassify.avro.schema import INSIDE, bounded
 from lcclassify.errors import InputError
 from lcclassify.sources.columns import is_number, is_text
 from lcclassify.sources.curve_forms import ALERT, DETECTIONS, DIA_SOURCE, IDS, observed_names
 from lcclassify.sources.parquet import FEATURES, HEADERS, homonyms
 
-MAX_DEPTH = 64  # of types inside types; fastavro follows data down the C stack, without a limit
 Named = Mapping[str, Any]  # full name of a type -> its schema
 NESTED = pa.struct([])
 KINDS = {
@@ -34,7 +34,7 @@ def fields(schema: Any, named: Named) -> dict[str, pa.DataType]:
     columns: dict[str, pa.DataType] = {}
     source: dict[str, pa.DataType] = {}  # ids of the source of an alert
     for field in schema["fields"]:
-        branches = [named.get(b, b) if isinstance(b, str) else b for b in _branches(field["type"])]
+        branches = _resolved(field["type"], named)
         if field["name"] in (FEATURES, *HEADERS):
             records = [branch for branch in branches if _type(branch) == "record"]
             inner = [child for record in records for child in record["fields"]]
@@ -70,16 +70,25 @@ def nested_fields(schema: Any, named: Named) -> dict[str, pa.DataType]:
     found: dict[str, pa.DataType] = {}
     for field in schema["fields"]:
         if field["name"] in (DETECTIONS, *ALERT):
-            for branch in _branches(field["type"]):
-                whole = named.get(branch, branch) if isinstance(branch, str) else branch
-                if _type(whole) == "record":
-                    found[field["name"]] = _struct(whole)
-                elif _type(whole) == "array":
-                    item = whole["items"]
+            record, is_list = None, False  # of the last branch that has one
+            for branch in _resolved(field["type"], named):
+                if _type(branch) == "record":
+                    record, is_list = branch, False
+                elif _type(branch) == "array":
+                    item = branch["items"]
                     item = named.get(item, item) if isinstance(item, str) else item
                     if _type(item) == "record":
-                        found[field["name"]] = pa.list_(_struct(item))
+                        record, is_list = item, True
+            if record is not None:
+                kind = _struct(record)
+                found[field["name"]] = pa.list_(kind) if is_list else kind
     return found
+
+
+def _resolved(schema: Any, named: Named) -> list[Any]:
+    """The branches of a type, names replaced by what they name: each such type once."""
+    whole = [named.get(b, b) if isinstance(b, str) else b for b in _branches(schema)]
+    return list({id(branch): branch for branch in whole}.values())
 
 
 def _struct(record: Any) -> pa.DataType:
@@ -99,57 +108,40 @@ def full_name(schema: Any) -> str:
     return ".".join(filter(None, (schema.get("namespace"), schema["name"])))
 
 
-def named_types(path: object, schema: Any) -> Named:
-    """The types that a schema names. InputError if it is not that of records of a known depth."""
-    named: dict[str, Any] = {}
+def bounded_schema(path: object, schema: Any) -> Any:
+    """A copy of a schema that fastavro can follow. InputError if there is none, see ``bounded``."""
     try:
-        _collect(schema, named, set(), ())
+        return bounded(schema)
     except ValueError as error:
         raise InputError(f"{path} cannot be read: {error}") from None
+
+
+def named_types(path: object, schema: Any) -> Named:
+    """The types that a bounded schema names, once fastavro has parsed it.
+
+    InputError if it is not that of records.
+    """
     if _type(schema) != "record":
         raise InputError(f"{path} holds no records, but {_type(schema)}")
+    named: dict[str, Any] = {}
+    _collect(schema, named)
     return named
 
 
-def _collect(schema: Any, named: dict[str, Any], empty: set[str], around: tuple[str, ...]) -> bool:
-    """Add the types that a schema names, and those whose values take no bytes. ValueError
-
-    ``around`` the schema are these types. True if its own values take no bytes: of them, an array
-    of any length fits a few bytes, which is refused.
-    """
-    if len(around) > MAX_DEPTH:
-        raise ValueError("its schema is too deep")
-    if isinstance(schema, str):
-        if schema in around:
-            raise ValueError(f"its type {schema:.60} contains itself")
-        return schema == "null" or schema in empty
+def _collect(schema: Any, named: dict[str, Any]) -> None:
+    """Add the types that a schema defines."""
     if isinstance(schema, list):
         for branch in schema:
-            _collect(branch, named, empty, (*around, ""))
-        return False  # which branch it is takes a byte
-    name, kind = "", schema["type"]
-    if kind in ("record", "error", "enum", "fixed"):
-        name = schema["name"]
-        named[name] = schema
+            _collect(branch, named)
+    elif isinstance(schema, dict):
+        if "name" in schema:
+            named[schema["name"]] = schema
+        for inside in (*(f["type"] for f in schema.get("fields", ())), *_inside(schema)):
+            _collect(inside, named)
 
-    def collect(child: Any) -> bool:
-        return _collect(child, named, empty, (*around, name))
 
-    found = [collect(field["type"]) for field in schema.get("fields", ())]
-    if "values" in schema:
-        collect(schema["values"])
-    if "items" in schema and collect(schema["items"]):
-        raise ValueError("its arrays hold items of no bytes")
-    if isinstance(kind, dict | list):
-        return collect(kind)
-    is_empty = (
-        kind == "null"
-        or (kind in ("record", "error") and all(found))
-        or (kind == "fixed" and schema["size"] == 0)
-    )
-    if is_empty and name:
-        empty.add(name)
-    return is_empty
+def _inside(schema: Any) -> list[Any]:
+    return [schema[INSIDE[schema["type"]]]] if schema["type"] in INSIDE else []
 
 
 def _branches(schema: Any) -> list[Any]:

@@ -7,8 +7,9 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from lcclassify.avro.container import MARK_SIZE
+
 LIMIT = 1 << 26  # bytes of a block, once decompressed; writers make some 64 KiB
-SYNC = 16  # bytes of the mark after a block
 DECOMPRESSORS: dict[str, Callable[[], Any]] = {
     "deflate": lambda: zlib.decompressobj(-zlib.MAX_WBITS),
     "bzip2": bz2.BZ2Decompressor,
@@ -19,21 +20,20 @@ DECOMPRESSORS: dict[str, Callable[[], Any]] = {
 class CheckedBlocks:
     """A file for fastavro to read. ValueError at a block that claims more than it may hold.
 
-    Such are blocks of more than ``LIMIT`` bytes, and of more records than bytes.
+    Such are blocks of more than ``LIMIT`` bytes, and of more records than bytes. The header of the
+    file has been read and found good: fastavro reads ``header`` in its place.
     """
 
-    def __init__(self, file: io.BufferedReader) -> None:
+    def __init__(self, file: io.BufferedReader, header: bytes, codec: str) -> None:
         self._file = file
-        self._block = io.BytesIO()
-        self.codec: str | None = None  # to be set as soon as the header is read
+        self._block = io.BytesIO(header)
+        self._codec = codec
 
     def read(self, size: int) -> bytes:
         """The next bytes of the header, or of one block."""
-        if self.codec is None:
-            return self._file.read(size)
         data = self._block.read(size)
         if size and not data:
-            self._block = io.BytesIO(self._next_block(self.codec))
+            self._block = io.BytesIO(self._next_block(self._codec))
             data = self._block.read(size)
         return data
 
@@ -54,7 +54,7 @@ class CheckedBlocks:
                 raise ValueError(f"a block has more than {LIMIT:,} bytes when decompressed")
         if n_records > size and (codec in DECOMPRESSORS or codec == "null"):
             raise ValueError(f"a block claims {n_records:,} records in {size:,} bytes")
-        return count + length + data + self._file.read(SYNC)
+        return count + length + data + self._file.read(MARK_SIZE)
 
 
 def _read_long(file: io.BufferedReader) -> tuple[int, bytes]:

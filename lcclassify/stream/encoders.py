@@ -1,4 +1,9 @@
-"""Records of a published schema to message bytes."""
+"""Records of a published schema to message bytes.
+
+Nothing here is compiled by us: numpy checks every index, and sizes its arrays by the columns that a
+schema of our own names. Of what came in there are only numbers, which decide how many bytes of an
+array are kept, not where they lie.
+"""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -11,14 +16,14 @@ import numpy as np
 import pyarrow as pa
 from fastavro.write import Writer
 
+from lcclassify.avro.container import MARK_SIZE
 from lcclassify.schemas.avro import read_avsc
 from lcclassify.sinks.records import records
-from lcclassify.sources.blocks import SYNC
 
 Encoder = Callable[[pa.Table], Iterator[bytes]]  # a message for each record, in order
 NULLABLE = ({"float", "null"}, {"double", "null"})
 ONE_RECORD = b"\x02"  # the count of a block, as Avro writes it
-MARK = os.urandom(SYNC)  # that ends a header and a block: one for each process
+MARK = os.urandom(MARK_SIZE)  # that ends a header and a block: one for each process
 
 
 def open_encoder(schema_name: str, encoding: Literal["avro", "schemaless"]) -> Encoder:

@@ -6,11 +6,12 @@ mark at its end: it is read once.
 
 import json
 from collections import OrderedDict
+from io import BytesIO
 from typing import Any
 
+from lcclassify.avro.container import CODEC, MARK_SIZE, SCHEMA, read_header
 from lcclassify.errors import InputError
-from lcclassify.sources.avro import MAGIC
-from lcclassify.sources.blocks import DECOMPRESSORS, LIMIT, SYNC
+from lcclassify.sources.blocks import DECOMPRESSORS, LIMIT
 from lcclassify.stream.decoding.narrow import Narrow, UnreadableError, Wants, narrow
 
 MAX_HEADERS = 64  # distinct ones that are remembered: a topic has one or two
@@ -33,14 +34,12 @@ class Containers:
 
     def _learn(self, header: bytes) -> tuple[str, Narrow]:
         entries = _entries(header)
-        codec = entries.get(b"avro.codec", b"null").decode("utf-8", "replace")
+        codec = entries.get(CODEC, b"null").decode("utf-8", "replace")
         if codec != "null" and codec not in DECOMPRESSORS:
             raise UnreadableError(f"its blocks are compressed by {codec:.20}, which is not known")
         try:
-            schema = json.loads(entries[b"avro.schema"])
+            schema = json.loads(entries[SCHEMA])
             found = codec, narrow(schema, self._wants, "the container")
-        except KeyError:
-            raise UnreadableError("its header has no schema") from None
         except (ValueError, RecursionError) as error:
             raise UnreadableError(f"its schema is no JSON: {error!s:.100}") from None
         except InputError as error:
@@ -62,25 +61,17 @@ def _entries(header: bytes) -> dict[bytes, bytes]:
 
 def _read_entries(data: bytes) -> tuple[dict[bytes, bytes], int]:
     """The entries of a header, and where they end. UnreadableError"""
-    if not data.startswith(MAGIC):
-        raise UnreadableError("it is no Avro container")
-    entries: dict[bytes, bytes] = {}
-    at = len(MAGIC)
-    while True:
-        count, at = _long(data, at)
-        if count < 0:
-            _, at = _long(data, at)
-        if count == 0:
-            return entries, at
-        for _ in range(abs(count)):
-            key, at = _bytes(data, at)
-            entries[key], at = _bytes(data, at)
+    file = BytesIO(data)
+    try:
+        return read_header(file), file.tell()
+    except ValueError as error:
+        raise UnreadableError(str(error)) from None
 
 
 def _body(data: bytes, at: int, codec: str) -> bytes:
     """The bytes of the only record."""
-    mark = data[at : at + SYNC]
-    count, at = _long(data, at + SYNC)
+    mark = data[at : at + MARK_SIZE]
+    count, at = _long(data, at + MARK_SIZE)
     if count != 1:
         raise UnreadableError(f"its first block holds {count} records: a message is one")
     block, at = _bytes(data, at)

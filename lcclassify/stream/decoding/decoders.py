@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from lcclassify.errors import SettingsError
+from lcclassify.avro.files import read_avsc
+from lcclassify.errors import SettingsError, os_reason
 from lcclassify.stream.decoding.containers import Containers
 from lcclassify.stream.decoding.narrow import UnreadableError, Wants, compile_walk, narrow
 from lcclassify.stream.decoding.registry import Registry
@@ -24,16 +26,15 @@ def _containers(settings: Input, wants: Wants) -> Decoder:
 
 
 def _schemaless(settings: Input, wants: Wants) -> Decoder:
-    import fastavro.schema
-
     if settings.schema is None:
         raise SettingsError("schemaless messages need the schema that they were written with")
     compile_walk()
     try:
-        schema = fastavro.schema.load_schema(settings.schema)
-    except Exception as error:  # OSError, ValueError, KeyError: whatever the file leads to
-        reason = str(error) or type(error).__name__
-        raise SettingsError(f"{settings.schema} is no Avro schema: {reason:.200}") from None
+        schema = read_avsc(Path(settings.schema))
+    except OSError as error:
+        raise SettingsError(f"cannot read {settings.schema}: {os_reason(error)}") from None
+    except ValueError as error:
+        raise SettingsError(f"{settings.schema} is no Avro schema to read by: {error}") from None
     return narrow(schema, wants, settings.schema)
 
 

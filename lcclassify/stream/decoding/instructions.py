@@ -4,16 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from lcclassify.sources.avro_schema import MAX_DEPTH, Named
+from lcclassify.avro.schema import INSIDE, MAX_DEPTH, RECORDS
+from lcclassify.sources.avro_schema import Named
 
-# What an instruction does; it is a row of (kind, value, keep, number of branches).
-FIXED, VARINT, BYTES, UNION, BEGIN, NEXT, JUMP, CALL, RETURN = range(9)
+# What an instruction does; it is a row of (kind, value, keep, number of branches or symbols).
+FIXED, VARINT, BYTES, UNION, ENUM, BEGIN, NEXT, JUMP, CALL, RETURN = range(10)
+COLUMNS = 4
 MAX_NESTED = MAX_DEPTH + 2  # calls, and loops, one inside the other
 SIMPLE = {
     "boolean": (FIXED, 1),
     "int": (VARINT, 0),
     "long": (VARINT, 0),
-    "enum": (VARINT, 0),
     "float": (FIXED, 4),
     "double": (FIXED, 8),
     "bytes": (BYTES, 0),
@@ -23,23 +24,27 @@ Parts = frozenset[str] | None  # the fields of records that are kept; None: all
 
 
 class Instructions:
-    """Writes instructions for values of types that a schema names."""
+    """Writes instructions for values of types that a bounded schema names.
+
+    A record is written once for each way to read it, and called from wherever it stands: there are
+    no more instructions than a few times the types in the schema's text.
+    """
 
     def __init__(self, named: Named) -> None:
         self._named = named
         self._code: list[list[int]] = []
         self._branches: list[int] = []
-        self._empty: dict[str, bool] = {}  # types whose values take no bytes
-        self._calls: dict[tuple[str, bool], list[int]] = {}  # type, kept -> the calls of it
+        self._empty: dict[str, bool] = {}  # record -> whether its values take no bytes
+        self._calls: dict[tuple[str, Parts, bool], list[int]] = {}  # how a record is read -> calls
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
         """End the message, and write what is called. (n, 4) and (m,) int64"""
         self._emit(RETURN)
-        starts: dict[tuple[str, bool], int] = {}
-        while todo := self._calls.keys() - starts.keys():
-            for name, keep in sorted(todo):
-                starts[name, keep] = len(self._code)
-                self._record(self._named[name], None, keep=keep)
+        starts: dict[tuple[str, Parts, bool], int] = {}
+        while todo := [key for key in self._calls if key not in starts]:
+            for name, parts, keep in todo:
+                starts[name, parts, keep] = len(self._code)
+                self._record(self._named[name], parts, keep=keep)
                 self._emit(RETURN)
         for key, calls in self._calls.items():
             for call in calls:
@@ -54,20 +59,17 @@ class Instructions:
             self._union(schema, parts, keep=keep)
             return
         kind = schema if isinstance(schema, str) else schema["type"]
-        if isinstance(kind, list | dict):
-            self.add(kind, parts, keep=keep)
-        elif kind in SIMPLE:
+        if kind in SIMPLE:
             self._emit(*SIMPLE[kind], keep=keep)
         elif kind == "fixed":
             self._emit(FIXED, schema["size"], keep=keep)
-        elif kind in ("array", "map"):
+        elif kind == "enum":
+            self._emit(ENUM, keep=keep, count=len(schema["symbols"]))
+        elif kind in INSIDE:
             self._loop(schema, parts, keep=keep)
-        elif kind in ("record", "error"):
-            if parts is None:
-                call = self._emit(CALL)
-                self._calls.setdefault((schema["name"], keep), []).append(call)
-            else:
-                self._record(schema, parts, keep=keep)
+        elif kind in RECORDS:
+            how = schema["name"], parts if keep else None, keep
+            self._calls.setdefault(how, []).append(self._emit(CALL))
         else:
             self.add(self._named[kind], parts, keep=keep)
 
@@ -76,15 +78,15 @@ class Instructions:
         if isinstance(schema, list):
             return False
         if isinstance(schema, str):
-            if schema in self._named and schema not in self._empty:
-                self._empty[schema] = self.is_empty(self._named[schema])
-            return self._empty.get(schema, schema == "null")
-        kind = schema["type"]
-        if kind in ("record", "error"):
-            return all(self.is_empty(field["type"]) for field in schema["fields"])
-        if kind == "fixed":
-            return bool(schema["size"] == 0)
-        return not (kind in SIMPLE or kind in ("array", "map")) and self.is_empty(kind)
+            return schema == "null" or (
+                schema in self._named and self.is_empty(self._named[schema])
+            )
+        if schema["type"] in RECORDS:
+            name = schema["name"]
+            if name not in self._empty:
+                self._empty[name] = all(self.is_empty(field["type"]) for field in schema["fields"])
+            return self._empty[name]
+        return schema["type"] == "null" or (schema["type"], schema.get("size")) == ("fixed", 0)
 
     def _record(self, schema: Any, parts: Parts, *, keep: bool) -> None:
         for field in schema["fields"]:
@@ -107,7 +109,7 @@ class Instructions:
         following = self._emit(NEXT, keep=keep)
         if schema["type"] == "map":
             self._emit(BYTES, keep=keep)
-        self.add(schema["items" if schema["type"] == "array" else "values"], parts, keep=keep)
+        self.add(schema[INSIDE[schema["type"]]], parts, keep=keep)
         self._emit(JUMP, following)
         self._code[following][1] = len(self._code)
 

@@ -13,8 +13,9 @@ from typing import Any
 import fastavro
 import numpy as np
 
+from lcclassify.avro.schema import INSIDE, NAMED, RECORDS, shown
 from lcclassify.errors import InputError
-from lcclassify.sources.avro_schema import Named, named_types
+from lcclassify.sources.avro_schema import Named, bounded_schema, named_types
 from lcclassify.sources.curve_forms import DETECTIONS
 from lcclassify.sources.parquet import FEATURES
 from lcclassify.stream.decoding.instructions import Instructions, Parts
@@ -51,13 +52,18 @@ class Narrow:
 
     def __call__(self, data: bytes) -> dict[str, Any]:
         """What is wanted of a message. UnreadableError if it is none of this schema."""
-        from lcclassify.stream.decoding.narrow_kernel import walk
+        from lcclassify.stream.decoding.narrow_kernel import BROKEN, DAMAGED, TOO_DEEP, walk
 
         source = np.frombuffer(data, np.uint8)
         out = np.empty(len(source), np.uint8)
         length = walk(source, self.code, self.branches, out)
         if length < 0:
-            raise UnreadableError("its bytes are no value of its schema")
+            reasons = {
+                DAMAGED: "its bytes are no value of its schema",
+                TOO_DEEP: "its values are nested too deep",
+                BROKEN: "its schema was turned into instructions that lead nowhere",
+            }
+            raise UnreadableError(reasons[length])
         try:
             value: Any = fastavro.schemaless_reader(
                 BytesIO(out[:length].tobytes()), self.schema, None, handle_unicode_errors="replace"
@@ -69,10 +75,12 @@ class Narrow:
 
 def narrow(schema: Any, wants: Wants, where: object = "the message") -> Narrow:
     """The reader of messages of a writer's schema. InputError if no message can be of it."""
+    safe = bounded_schema(where, schema)
     try:
-        parsed: Any = fastavro.parse_schema(schema)
+        parsed: Any = fastavro.parse_schema(safe)
     except Exception as error:  # of whatever kind the schema leads to
-        raise InputError(f"{where} cannot be read: its schema is none: {error!s:.200}") from None
+        reason = shown(str(error) or type(error).__name__, 200)
+        raise InputError(f"{where} cannot be read: its schema is none: {reason}") from None
     named = named_types(where, parsed)
     instructions, rest = Instructions(named), _Rest(where, named)
     fields = []
@@ -82,7 +90,7 @@ def narrow(schema: Any, wants: Wants, where: object = "the message") -> Narrow:
         if keep:
             fields.append({"name": field["name"], "type": rest.of(field["type"], parts)})
     code, branches = instructions.finish()
-    left = {"type": "record", "name": "lcclassify.message", "fields": fields}
+    left = {"type": "record", "name": "message", "fields": fields}
     return Narrow(code, branches, fastavro.parse_schema(left))
 
 
@@ -93,12 +101,11 @@ def compile_walk() -> None:
 
 
 class _Rest:
-    """What is left of types, which may be named where nothing is kept."""
+    """What is left of types. They get names of our own: what they were called may be anything."""
 
     def __init__(self, where: object, named: Named) -> None:
         self._where, self._named = where, named
-        self._written: set[str] = set()
-        self._n_parts = 0
+        self._names: dict[tuple[str, Parts], str] = {}  # of what is written, and what is left of it
         self._empty = Instructions(named).is_empty
 
     def of(self, schema: Any, parts: Parts = None) -> Any:
@@ -106,42 +113,25 @@ class _Rest:
         if isinstance(schema, list):
             return [self.of(branch, parts) for branch in schema]
         if isinstance(schema, str):
-            if schema not in self._named or (parts is None and schema in self._written):
-                return schema
-            return self.of(self._named[schema], parts)
+            return self.of(self._named[schema], parts) if schema in self._named else schema
         kind = schema["type"]
-        if kind in ("record", "error"):
-            return self._record(schema, parts)
-        for inside in ("items", "values"):
-            if inside in schema:
-                return {"type": kind, inside: self.of(schema[inside], parts)}
-        if kind in ("enum", "fixed"):
-            if schema["name"] in self._written:
-                return schema["name"]
-            self._written.add(schema["name"])
-            names = ("type", "name", "size", "symbols")
-            return {name: schema[name] for name in names if name in schema}
-        return self.of(kind, parts)
+        if kind in INSIDE:
+            return {"type": kind, INSIDE[kind]: self.of(schema[INSIDE[kind]], parts)}
+        if kind not in NAMED:
+            return kind
+        key = schema["name"], parts
+        if key in self._names:
+            return self._names[key]
+        self._names[key] = name = f"type{len(self._names)}"
+        rest = {own: schema[own] for own in ("type", "size", "symbols") if own in schema}
+        if kind in RECORDS:
+            rest["fields"] = self._fields(schema, parts)
+        return rest | {"name": name}
 
-    def _record(self, schema: Any, parts: Parts) -> Any:
-        name = schema["name"]
-        if parts is None:
-            if name in self._written:
-                return name
-            self._written.add(name)
-            for field in schema["fields"]:
-                if self._empty(field["type"]):  # such can be many in a few bytes
-                    what = f"{name}.{field['name']}"
-                    raise InputError(f"{self._where} cannot be read: its {what} takes no bytes")
-        else:
-            self._n_parts += 1
-            name = f"lcclassify.part{self._n_parts}"
-        return {
-            "type": "record",
-            "name": name,
-            "fields": [
-                {"name": field["name"], "type": self.of(field["type"])}
-                for field in schema["fields"]
-                if parts is None or field["name"] in parts
-            ],
-        }
+    def _fields(self, schema: Any, parts: Parts) -> list[Any]:
+        kept = [f for f in schema["fields"] if parts is None or f["name"] in parts]
+        for field in kept if parts is None else ():
+            if self._empty(field["type"]):  # such can be many in a few bytes
+                what = shown(f"{schema['name']}.{field['name']}")
+                raise InputError(f"{self._where} cannot be read: its {what} takes no bytes")
+        return [{"name": field["name"], "type": self.of(field["type"])} for field in kept]

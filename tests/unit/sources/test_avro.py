@@ -260,12 +260,15 @@ def container(schema):
     [
         (b"", "is not an Avro file"),
         (b"oid,a\n", "is not an Avro file"),
-        (b"Obj\x01", "is not an Avro file: cannot read header"),
+        (b"Obj\x01", "is not an Avro file: its header is damaged: it ends"),
         (damaged(lambda data: b"Obj\x02" + data[4:]), "is not an Avro file"),
         (damaged(lambda data: data[:-16] + bytes(16)), "cannot be read from record 4 on: "),
         (damaged(lambda data: data.replace(b"deflate", b"unknown")), "record 1 on: Unrecognized"),
         (damaged(lambda data: data.replace(b"\x0edeflate", b"\x0csnappy")), r"\('cramjam',\)"),
-        (damaged(lambda data: data.replace(b'"double"', b'"doodle"')), "is not an Avro file: "),
+        (
+            damaged(lambda data: data.replace(b'"double"', b'"doodle"')),
+            "it has no type doodle",
+        ),
         (container(RECURSIVE), "its type N contains itself"),
         (container(DEEP), "its schema is too deep"),
         (container("string"), "holds no records, but string"),

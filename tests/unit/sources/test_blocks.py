@@ -6,6 +6,7 @@ import zlib
 import fastavro
 import pytest
 
+from lcclassify.avro.container import MARK_SIZE, read_header, write_header
 from lcclassify.errors import InputError
 from lcclassify.sources.blocks import CheckedBlocks
 from lcclassify.sources.file import open_files
@@ -54,8 +55,9 @@ def test_what_is_read_is_what_is_there(codec):
     file = io.BytesIO()
     fastavro.writer(file, SCHEMA, records, codec=codec, sync_interval=300)
     file.seek(0)
-    blocks = CheckedBlocks(io.BufferedReader(file))
-    reader = fastavro.reader(blocks)
-    blocks.codec = reader.codec
-    assert list(reader) == records
+    entries = {key.decode(): value for key, value in read_header(file).items()}
+    header = write_header(entries, file.read(MARK_SIZE))
+    assert header == file.getvalue()[: file.tell()]
+    blocks = CheckedBlocks(io.BufferedReader(file), header, codec)
+    assert list(fastavro.reader(blocks)) == records
     assert blocks.tell() == len(file.getvalue())

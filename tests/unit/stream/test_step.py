@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import fastavro
 import pytest
+from avro_hostile import LINKS, body_of_chain, chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutations import with_schema
 
 from lcclassify import __version__
 from lcclassify.errors import InputError, ModelError, SettingsError
@@ -88,6 +90,21 @@ def test_the_most_probable_class_is_told_of_each_answered_message(
         for offset, classes in zip((0, 2), best, strict=True)
     }
     assert sum(work.classes.values()) == 2
+
+
+@pytest.mark.parametrize("kind", LINKS)
+def test_types_that_name_each_other_in_a_chain_cost_their_message_alone(
+    kind, step, contain, make_record, messages
+):
+    deep = with_schema(json.dumps(chain(kind, 1000)).encode(), body_of_chain(kind, 1000))
+    good = contain(make_record("ZTF1"))
+    work = step(messages([good, deep, good, deep]))
+    assert [letter.message.offset for letter in work.letters] == [1, 3]
+    assert {letter.reason for letter in work.letters} == {
+        "the container cannot be read: its schema is too deep: it has types inside types beyond "
+        "64 levels"
+    }
+    assert [m.key for m in sent(work)] == [b"ZTF1", b"ZTF1"]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.none() | FEATURES), max_size=6), st.randoms())

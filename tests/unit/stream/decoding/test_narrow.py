@@ -1,17 +1,18 @@
 import io
 import json
 from copy import deepcopy
-from unittest.mock import patch
 
 import fastavro
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from avro_messages import make_case
+from checked_walk import checked_walk
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lcclassify.errors import InputError
-from lcclassify.stream.decoding import narrow_kernel
 from lcclassify.stream.decoding.narrow import UnreadableError, Wants, narrow
+from lcclassify.stream.decoding.narrow_kernel import walk
 
 ALL = Wants(frozenset("abcdef"), None, frozenset("xyz"))
 SIMPLE = {
@@ -123,35 +124,33 @@ def test_no_read_and_no_write_leaves_the_buffers(schema, make_record, data):
     body = damage(data, write(schema, make_record(diaObject=b"abc", text="x", none=None)))
     plan = narrow(schema, DAMAGED)
     source = np.frombuffer(body, np.uint8)
-    out, checked = np.zeros(len(body), np.uint8), Checked(bytearray(len(body)))
-    length = narrow_kernel.walk(source, plan.code, plan.branches, out)
-    with (
-        patch.object(narrow_kernel, "varint", narrow_kernel.varint.py_func),
-        np.errstate(over="ignore"),  # a length of 64 bits
-    ):
-        told = Checked(body), plan.code, Checked(plan.branches), checked
-        assert narrow_kernel.walk.py_func(*told) == length
+    out, checked = np.zeros(len(body), np.uint8), np.zeros(len(body), np.uint8)
+    length = walk(source, plan.code, plan.branches, out)
+    assert checked_walk(source, plan.code, plan.branches, checked) == length
     if length >= 0:
-        assert bytes(checked.values[:length]) == out[:length].tobytes()
+        assert (checked[:length] == out[:length]).all()
 
 
-class Checked:
-    """Values that are there, and no others: neither after the end nor counted from it."""
-
-    def __init__(self, values):
-        self.values = values
-
-    @property
-    def size(self):
-        return len(self.values)
-
-    def __getitem__(self, place):
-        assert 0 <= place < len(self.values)
-        return self.values[int(place)]
-
-    def __setitem__(self, place, value):
-        assert 0 <= place < len(self.values)
-        self.values[int(place)] = int(value)
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_values_of_any_schema_are_read_as_they_were_made(rng):
+    """Names, unions, namespaces, aliases, empty types; the bytes are none of fastavro's."""
+    case = make_case(rng)
+    try:
+        read = narrow(case.schema, Wants(*case.wants))
+    except InputError:
+        assert case.node is None or case.is_refused
+        return
+    assert not case.must_refuse
+    for body, value in zip(case.bodies, case.values, strict=True):
+        try:
+            found = read(body)
+        except UnreadableError:
+            assert value is None
+        else:
+            assert value is None or repr(found) == repr(case.left(value))
+        source, out = np.frombuffer(body, np.uint8), np.zeros(len(body), np.uint8)
+        checked_walk(source, read.code, read.branches, out)
 
 
 def test_of_detections_and_features_only_the_wanted_fields_are_left(schema, make_record):
@@ -181,6 +180,38 @@ def test_blocks_with_their_length_are_read_and_skipped():
     assert narrow(schema, ALL)(many + block) == {"a": [1] * 64}
     with pytest.raises(UnreadableError):
         narrow(schema, ALL)(b"\x00" + b"\x03\x7e\x02\x04\x00")
+
+
+def test_names_are_those_of_the_writer_and_never_ours():
+    """What types are called changes nothing, be it what the reader calls its own."""
+    for name in ("message", "type0", "lcclassify.message", "part1", "array", "n.int"):
+        kind = {"type": "record", "name": name, "fields": [{"name": "v", "type": "int"}]}
+        assert narrow(record_schema(a=kind), ALL)(b"\x02") == {"a": {"v": 1}}
+    inner = {"type": "enum", "name": "e", "namespace": "", "symbols": ["A", "B"]}
+    around = {"type": "record", "name": "n.r", "fields": [{"name": "v", "type": inner}]}
+    assert narrow(record_schema(a=around, b="e"), ALL)(b"\x00\x02") == {"a": {"v": "A"}, "b": "B"}
+
+
+def test_a_symbol_that_is_not_there_is_damage_wherever_it_stands():
+    schema = record_schema(a="int", g={"type": "enum", "name": "e", "symbols": ["A", "B"]})
+    read = narrow(schema, ALL)
+    assert read(b"\x02\x02") == {"a": 1}
+    for symbol in (b"\x04", b"\x01", b"\xfe\xff\xff\xff\x0f"):  # 2, -1, 2**31 - 1
+        with pytest.raises(UnreadableError, match="its bytes are no value of its schema"):
+            read(b"\x02" + symbol)
+
+
+def test_a_type_in_many_places_is_written_once():
+    """A union that names a large record a thousand times is no more than its text."""
+    fields = [{"name": f"f{n}", "type": "int"} for n in range(300)]
+    kind = {"type": "record", "name": "r", "fields": fields}
+    schema = record_schema(b=kind, detections=[*["r"] * 300], features=["r"] * 300)
+    read = narrow(schema, Wants(frozenset(), frozenset(["f1"]), frozenset(["f2", "f3"])))
+    assert len(read.code) < 4 * (300 + 300 + 300)
+    assert read(b"\x02" * (300 + 301 + 301)) == {
+        "detections": {"f2": 1, "f3": 1},
+        "features": {"f1": 1},
+    }
 
 
 def test_a_type_that_is_first_named_where_nothing_is_wanted_is_known():
@@ -221,9 +252,10 @@ def test_types_of_no_bytes_cost_no_time():
         ),
         (record_schema(g={"type": "array", "items": "null"}), "its arrays hold items of no bytes"),
         ({"type": "array", "items": "int"}, "the message holds no records, but array"),
-        (record_schema(a="nothing"), "its schema is none"),
-        ({"type": "record"}, "its schema is none"),
-        (17, "its schema is none"),
+        (record_schema(a="nothing"), "its schema is none: it has no type nothing"),
+        ({"type": "record"}, "its schema is none: a part of it has no name"),
+        (17, "its schema is none: int is no type"),
+        (record_schema(a="int") | {"fields": 17}, "its schema is none: a part of it has no fields"),
     ],
 )
 def test_schemas_that_no_message_can_have(schema, reason):
