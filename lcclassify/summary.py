@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,13 @@ RANGE = 1 << 23  # ids, at most about: 64 MiB
 SAMPLE = 1000  # of each part, to find ranges with as many ids each
 
 
+class Examples(NamedTuple):
+    """An id of the input that a joined table lacks, and one of the table's own."""
+
+    input: str | None  # None: it lacks none, or only what has no id
+    table: str | None  # None: it has no rows
+
+
 @dataclass(slots=True)
 class Summary:
     """Counts over a run."""
@@ -34,6 +41,7 @@ class Summary:
     left_out: Counter[str] = field(default_factory=Counter)  # reason -> objects without a record
     remarks: Remarks = field(default_factory=Counter)  # on what was left out, converted, doubted
     unmatched: Counter[str] = field(default_factory=Counter)  # joined table -> objects it lacks
+    examples: dict[str, Examples] = field(default_factory=dict)  # joined table -> ids
     _ids: list[np.ndarray] = field(default_factory=list)
     _n_repeated: int | None = None  # where the ids are no longer at hand
 
@@ -44,6 +52,9 @@ class Summary:
         for part in parts:
             whole.n_objects += part["objects"]
             whole.unmatched.update(part["unmatched"])
+            for name, ids in part["unmatched_examples"].items():
+                if name not in whole.examples or whole.examples[name].input is None:
+                    whole.examples[name] = Examples(**ids)
             whole.classes.update(part["classes"])
             whole.statuses.update(part["statuses"])
             whole.n_missing.update(part["missing"])
@@ -70,6 +81,20 @@ class Summary:
         self.statuses["ok"] += len(prediction.batch) - noted.total()
         add_remarks(self.remarks, prediction.remarks)
         self._ids.append(_hashes(prediction.batch))
+
+    def add_join(self, name: str, n_unmatched: int, examples: Examples) -> None:
+        """Count the objects that a joined table lacks."""
+        self.unmatched[name] += n_unmatched
+        self.examples[name] = examples
+
+    @property
+    def matching_nobody(self) -> list[str]:
+        """The joined tables that have none of the objects, of which at least one has an id."""
+        return [
+            name
+            for name, ids in self.examples.items()
+            if self.unmatched[name] == self.n_objects and ids.input is not None
+        ]
 
     def tally(self, bundle: ModelBundle) -> Tally:
         """The counts of what was answered, by the model that did."""
@@ -102,6 +127,7 @@ class Summary:
             "missing": dict(most_common(self.n_missing)),
             "outside": dict(most_common(self.n_outside)),
             "unmatched": dict(self.unmatched),
+            "unmatched_examples": {name: ids._asdict() for name, ids in self.examples.items()},
             "left_out": dict(most_common(self.left_out)),
             "remarks": as_plain(self.remarks),
         }

@@ -24,6 +24,8 @@ def classify_table(
     top: int | None = None,
     hierarchy: bool = False,
     min_coverage: float = 1.0,
+    min_object_coverage: float = 0.0,
+    reference_nulls: bool = False,
     zero_point: float | None = None,
     magnitudes: bool = False,
 ) -> Table:
@@ -47,6 +49,8 @@ def classify_table(
         top=top,
         hierarchy=hierarchy,
         min_coverage=min_coverage,
+        min_object_coverage=min_object_coverage,
+        reference_nulls=reference_nulls,
         zero_point=zero_point,
         magnitudes=magnitudes,
     )

@@ -14,9 +14,10 @@ import pyarrow as pa
 from lcclassify.legacy.plain import Plain, plain_dict, read_plain_dict, read_plain_list
 from lcclassify.legacy.records import RefusedError
 from lcclassify.sources.records import Record, is_int64
+from lcclassify.status import HEADER_MISSING
 
 HEADER = "diaObject"
-NO_HEADER = "the object has no diaObject: its header is missing"
+NO_HEADER = f"the object has no diaObject: {HEADER_MISSING}"
 NO_MEASUREMENT = 100.0  # magnitude, or error, of a ZTF detection that has none
 SECONDS = 1e11  # an ingest time below this is in seconds (of year 5138), above in ms (of 1973)
 EXACT = 2**24  # below this a float32 holds every integer

@@ -15,11 +15,11 @@ from lcclassify.features import header_names
 from lcclassify.sources.columns import check_id_type, number_table
 from lcclassify.sources.part import whole_column, whole_columns
 from lcclassify.sources.places import LOCAL, Place
-from lcclassify.status import Problem, Status
+from lcclassify.status import FEATURES_MISSING, Problem, Status
 
 SUFFIXES = (".parquet", ".pq")
 FEATURES = "features"  # a struct of features; null: the object has none
-NO_FEATURES = Problem(Status.MISSING_FEATURES, "the object has no features")
+NO_FEATURES = Problem(Status.MISSING_FEATURES, FEATURES_MISSING)
 HEADERS = ("diaObject", "diaobject")  # a struct of ELAsTiCC header values
 Located = dict[str, tuple[tuple[str, ...], pa.DataType]]
 BUFFER = 1 << 18  # bytes read ahead per column: memory stays flat however large a row group is

@@ -172,7 +172,7 @@ def test_a_preset_says_where_the_light_curves_of_a_table_lie(network, tmp_path):
     result = lcclassify.classify_table(table, network, columns=names)
     assert result.select(["objectId", "status"]).to_pylist() == [{"objectId": 7, "status": "ok"}]
     result = lcclassify.classify_table(table, network, columns="rubin-object", min_coverage=0)
-    assert result["status"].to_pylist() == ["ok"]
+    assert result["reason"].to_pylist() == ["its header is missing"]
     names.write_text('[columns]\nMWEBV = "nope"\n')
     with pytest.raises(InputError, match=r"names\.toml: the input has no column nope"):
         lcclassify.classify_table(table, network, columns=names)
@@ -183,7 +183,9 @@ def test_a_flux_without_a_unit_asks_for_one(network):
     with pytest.raises(InputError, match="the table: 'flux' does not say its unit; give --zero-"):
         lcclassify.classify_table(pa.table(columns), network)
     result = lcclassify.classify_table(pa.table(columns), network, zero_point=31.4)
-    assert result["status"].to_pylist() == ["ok"]
+    assert result.select(["status", "reason"]).to_pylist() == [
+        {"status": "repaired", "reason": "its header is missing"}
+    ]
 
 
 def test_a_model_of_light_curves_needs_some(network):
