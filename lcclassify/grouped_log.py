@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 MOST_KINDS = 10  # that have a line of their own; what varies otherwise is counted together
-NAMED = re.compile(r"^\S+ = ")  # of a feature, whose value is told behind it
-PARTICULARS = re.compile(r"[-+]?[0-9]|[:'\"\[{(<]|, ")  # begin here: a number, a text, a list
+SUBJECT = re.compile(r"(?:\S+ = |['\"\[{(]).* (is .+)", re.DOTALL)  # rb = 'x' is not a number
+QUOTED = re.compile(r"(['\"]).*?\1", re.DOTALL)
+NUMBER = re.compile(r"[-+]?[0-9][0-9.,e+-]*")
 
 
 def words_of(reason: str) -> str:
-    """A reason without its particulars: its words up to the first number, text or list."""
-    return PARTICULARS.split(NAMED.sub("", reason), maxsplit=1)[0].strip()
+    """A reason without its particulars: values, texts, numbers, and what a colon introduces."""
+    if subject := SUBJECT.fullmatch(reason):
+        return subject[1]
+    words = NUMBER.sub(" ", QUOTED.sub(" ", reason).partition(":")[0])
+    return " ".join(words.split())
 
 
 class _Kind(NamedTuple):

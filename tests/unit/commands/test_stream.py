@@ -81,6 +81,7 @@ def test_show_config_says_what_counts_and_where_it_was_told(kafka, capsys, monke
     assert told["result"] == {
         "model": "toretto",
         "output schema": "elasticc-v0_9",
+        "reference nulls": True,
         "classifier name": None,
         "classifier version": None,
         "input format": "avro",
