@@ -108,8 +108,7 @@ def test_a_bad_record_is_left_out_and_no_other(tom, status, caplog):
         f"{reason} (bad message 0)"
     ]
     assert sorted(line for level, line in records(caplog) if level == logging.DEBUG) == [
-        f"alertId {n}, diaSourceId {n} cannot be delivered to {tom.url}: "
-        f"{reason} (bad message {n})"
+        f"alertId {n}, diaSourceId {n} cannot be delivered to {tom.url}: {reason} (bad message {n})"
         for n in (0, 7, 99)
     ]
 
