@@ -24,6 +24,9 @@ class Prediction:
     own_remarks: Mapping[Remark, int] = field(default_factory=dict)  # besides those of the batch
     matrix: np.ndarray | None = None  # (N, F) float64, the features in the bundle's order, NaN
     # where missing; None where the predictor did not have them in one piece
+    found: np.ndarray | None = None  # (N,) int32, the features of each row with a usable value,
+    # also of those with a problem
+    observations: np.ndarray | None = None  # (N,) int32, that a network looked at
 
     @property
     def notes(self) -> dict[int, Problem]:

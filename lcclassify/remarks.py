@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from typing import NamedTuple
 
+from lcclassify.errors import InputError
+
 MOST_NAMES = 50  # of a kind that are told apart; those beyond it are counted together
 MOST_TOLD = 8  # of a kind that a sentence names
 LONGEST = 60  # characters of a name
@@ -30,6 +32,9 @@ class Kind(Enum):
 
     def __init__(self, key: str, unit: str, sentence: str) -> None:
         self.key, self.unit, self.sentence = key, unit, sentence
+
+
+UNREAD = frozenset((Kind.UNKNOWN_BAND, Kind.BAD_TIME, Kind.BAD_FLUX, Kind.BAD_ERROR))
 
 
 class Remark(NamedTuple):
@@ -87,6 +92,21 @@ def sentences(remarks: Mapping[Remark, int], but: Collection[Kind] = ()) -> list
     return [
         _sentence(kind, names[kind.key]) for kind in Kind if kind.key in names and kind not in but
     ]
+
+
+def require_observations(
+    n_objects: int, n_observed: int, remarks: Mapping[Remark, int], hint: str = ""
+) -> None:
+    """InputError if there are light curves of which nothing could be read, with what was written.
+
+    ``n_observed`` of the objects have observations that a network looked at.
+    """
+    lost = {each: count for each, count in remarks.items() if each.kind in UNREAD}
+    if n_objects and not n_observed and lost:
+        raise InputError(
+            f"none of the observations can be used: {'; '.join(sentences(lost))}; --columns says "
+            f"what codes of bands mean, and which column is what{hint}"
+        )
 
 
 def in_order(remarks: Mapping[Remark, int]) -> list[tuple[Remark, int]]:

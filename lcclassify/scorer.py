@@ -13,6 +13,7 @@ from lcclassify.bundle import ModelBundle
 from lcclassify.errors import InputError
 from lcclassify.features import match_features
 from lcclassify.prediction import Prediction
+from lcclassify.predictors.coverage import ObjectCoverage
 from lcclassify.predictors.kept import kept_bundle, kept_predictor
 from lcclassify.resolve import resolve_model
 from lcclassify.schemas.flat import flat_schema
@@ -27,6 +28,8 @@ class Reading(TypedDict, total=False):
     """How rows are read and answered; these are options of ``classify-file``."""
 
     min_coverage: float
+    min_object_coverage: float
+    reference_nulls: bool
     zero_point: float | None
     magnitudes: bool
     device: str
@@ -57,6 +60,8 @@ class TableScorer:
     top: int | None = None
     hierarchy: bool = False
     min_coverage: float = 1.0
+    min_object_coverage: float = 0.0
+    reference_nulls: bool = False
     zero_point: float | None = None
     magnitudes: bool = False
     device: str = "auto"
@@ -77,6 +82,7 @@ class TableScorer:
         names = Names() if columns is None else read_names(Path(columns))
         scorer = cls(str(bundle.path), bundle.digest, names=names, **options)
         scorer._light_curves(bundle)
+        scorer._objects()
         flat_schema(tidy=scorer.tidy, top=scorer.top, hierarchy=scorer.hierarchy)
         return scorer
 
@@ -94,12 +100,16 @@ class TableScorer:
 
     def classify(self, files: FileSet) -> pa.Table:
         """Likewise, from a table that was looked at already."""
-        return pa.concat_tables(self._answers(each) for each in self.predictions(files))
+        return pa.concat_tables(self.answers(each) for each in self.predictions(files))
 
     def predictions(self, files: FileSet) -> Iterator[Prediction]:
         """What the model says about all rows, batch by batch."""
         predictor = kept_predictor(
-            self.model, self.model_digest, min_coverage=self.min_coverage, device=self.device
+            self.model,
+            self.model_digest,
+            min_coverage=self.min_coverage,
+            objects=self._objects(),
+            device=self.device,
         )
         return map(predictor.predict, self._source(files, predictor.bundle))
 
@@ -120,7 +130,7 @@ class TableScorer:
             )
         (batch,) = self._source(files, bundle)
         nothing = np.empty((0, len(bundle.taxonomy.nodes)))
-        schema: pa.Schema = self._answers(Prediction(batch, bundle, nothing, {})).schema
+        schema: pa.Schema = self.answers(Prediction(batch, bundle, nothing, {})).schema
         return schema
 
     def groups_rows(self, files: FileSet) -> bool:
@@ -148,10 +158,14 @@ class TableScorer:
         used = match_features(bundle.features, list(files.columns)).used
         return FileSource(files, used, light_curves=self._light_curves(bundle))
 
+    def _objects(self) -> ObjectCoverage:
+        return ObjectCoverage(self.min_object_coverage, self.reference_nulls)
+
     def _light_curves(self, bundle: ModelBundle) -> LightCurveOptions | None:
         options = LightCurveOptions(self.zero_point, self.magnitudes)
         options.require_use(bundle.needs_light_curves, bundle.label)
         return options if bundle.needs_light_curves else None
 
-    def _answers(self, prediction: Prediction) -> pa.Table:
+    def answers(self, prediction: Prediction) -> pa.Table:
+        """What the model says about a batch, as it is written down."""
         return flat_schema(tidy=self.tidy, top=self.top, hierarchy=self.hierarchy)(prediction)

@@ -10,10 +10,14 @@ class Status(IntEnum):
 
     OK = 0
     TOO_FEW_OBSERVATIONS = 1
-    MISSING_FEATURES = 2  # the object carries no features at all, not even empty ones
+    MISSING_FEATURES = 2  # the object has no features, or fewer than are asked for
     INVALID_FEATURES = 3  # a feature is not a number, or outside the range of float32
     INVALID_RECORD = 4  # the record cannot be read
     REPAIRED = 5  # answered, after something in the object was put right or left out
+
+
+FEATURES_MISSING = "the object has no features"
+HEADER_MISSING = "its header is missing"
 
 
 class Problem(NamedTuple):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,12 +20,20 @@ RANGE = 1 << 23  # ids, at most about: 64 MiB
 SAMPLE = 1000  # of each part, to find ranges with as many ids each
 
 
+class Examples(NamedTuple):
+    """An id of the input that a joined table lacks, and one of the table's own."""
+
+    input: str | None  # None: it lacks none, or only what has no id
+    table: str | None  # None: it has no rows
+
+
 @dataclass(slots=True)
 class Summary:
     """Counts over a run."""
 
     n_objects: int = 0
     n_rows: int = 0  # written
+    n_observed: int = 0  # objects of whose light curves something was looked at
     classes: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     n_missing: Counter[str] = field(default_factory=Counter)  # feature -> answers without a value
@@ -33,6 +41,7 @@ class Summary:
     left_out: Counter[str] = field(default_factory=Counter)  # reason -> objects without a record
     _remarks: Remarks = field(default_factory=Counter)  # as batches gave them
     unmatched: Counter[str] = field(default_factory=Counter)  # joined table -> objects it lacks
+    examples: dict[str, Examples] = field(default_factory=dict)  # joined table -> ids
     _ids: list[np.ndarray] = field(default_factory=list)
     _rounded: list[np.ndarray] = field(default_factory=list)  # of ids that went through a float
     _n_repeated: int | None = None  # where the ids are no longer at hand
@@ -54,7 +63,11 @@ class Summary:
         whole = cls(_n_repeated=n_repeated, _n_colliding=n_colliding, _id_name=id_name)
         for part in parts:
             whole.n_objects += part["objects"]
+            whole.n_observed += part["observed"]
             whole.unmatched.update(part["unmatched"])
+            for name, ids in part["unmatched_examples"].items():
+                if name not in whole.examples or whole.examples[name].input is None:
+                    whole.examples[name] = Examples(**ids)
             whole.classes.update(part["classes"])
             whole.statuses.update(part["statuses"])
             whole.n_missing.update(part["missing"])
@@ -66,6 +79,8 @@ class Summary:
     def add(self, prediction: Prediction) -> None:
         """Count one batch."""
         self.n_objects += len(prediction.batch)
+        if prediction.observations is not None:
+            self.n_observed += int(np.count_nonzero(prediction.observations))
         tally = Tallier(prediction.bundle)(prediction)
         self.classes.update(tally.classes)
         for feature, missing, outside in zip(
@@ -85,6 +100,20 @@ class Summary:
         self._id_name = batch.id_name
         if batch.rounded is not None and batch.rounded.any():
             self._rounded.append(_hashes(batch.object_id.filter(pa.array(batch.rounded))))
+
+    def add_join(self, name: str, n_unmatched: int, examples: Examples) -> None:
+        """Count the objects that a joined table lacks."""
+        self.unmatched[name] += n_unmatched
+        self.examples[name] = examples
+
+    @property
+    def matching_nobody(self) -> list[str]:
+        """The joined tables that have none of the objects, of which at least one has an id."""
+        return [
+            name
+            for name, ids in self.examples.items()
+            if self.unmatched[name] == self.n_objects and ids.input is not None
+        ]
 
     def tally(self, bundle: ModelBundle) -> Tally:
         """The counts of what was answered, by the model that did."""
@@ -128,12 +157,14 @@ class Summary:
         """The counts as plain values."""
         return {
             "objects": self.n_objects,
+            "observed": self.n_observed,
             "repeated_ids": self.n_repeated,
             "statuses": dict(most_common(self.statuses)),
             "classes": dict(most_common(self.classes)),
             "missing": dict(most_common(self.n_missing)),
             "outside": dict(most_common(self.n_outside)),
             "unmatched": dict(self.unmatched),
+            "unmatched_examples": {name: ids._asdict() for name, ids in self.examples.items()},
             "left_out": dict(most_common(self.left_out)),
             "remarks": as_plain(self.remarks),
         }

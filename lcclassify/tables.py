@@ -1,5 +1,6 @@
 """classify_table: tables in, tables out, for notebooks and scripts."""
 
+from logging import getLogger
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -9,10 +10,12 @@ from lcclassify.astropy_tables import from_astropy, is_astropy_table
 from lcclassify.errors import InputError
 from lcclassify.frames import answers_frame, from_pandas, is_frame
 from lcclassify.guess import guess_model
+from lcclassify.remarks import Remarks, add_remarks, require_observations, sentences
 from lcclassify.scorer import TableScorer
 from lcclassify.sources.file import FileSet, in_memory
 from lcclassify.sources.names import Names, check_names, read_names
 
+log = getLogger("lcclassify")
 Table = TypeVar("Table")  # a pyarrow.Table, a pandas.DataFrame or an astropy.table.Table
 
 
@@ -26,6 +29,8 @@ def classify_table(
     top: int | None = None,
     hierarchy: bool = False,
     min_coverage: float = 1.0,
+    min_object_coverage: float = 0.0,
+    reference_nulls: bool = False,
     zero_point: float | None = None,
     magnitudes: bool = False,
 ) -> Table:
@@ -51,13 +56,34 @@ def classify_table(
         top=top,
         hierarchy=hierarchy,
         min_coverage=min_coverage,
+        min_object_coverage=min_object_coverage,
+        reference_nulls=reference_nulls,
         zero_point=zero_point,
         magnitudes=magnitudes,
     )
-    answers = scorer.classify(files)
+    answers = _answers(scorer, files)
     return cast(
         Table, _taken(answers, table, files, by_object=scorer.groups_rows(files), tidy=tidy)
     )
+
+
+def _answers(scorer: TableScorer, files: FileSet) -> pa.Table:
+    """The answers; logs what was left out, converted or doubted, a line for each kind.
+
+    InputError if there are light curves of which nothing can be read.
+    """
+    tables, remarks = [], Remarks()
+    n_objects = n_observed = 0
+    for prediction in scorer.predictions(files):
+        tables.append(scorer.answers(prediction))
+        add_remarks(remarks, prediction.remarks)
+        n_objects += len(prediction.batch)
+        if prediction.observations is not None:
+            n_observed += int((prediction.observations > 0).sum())
+    require_observations(n_objects, n_observed, remarks)
+    for sentence in sentences(remarks):
+        log.warning("%s", sentence)
+    return pa.concat_tables(tables)
 
 
 def _given(table: object, names: Names, zero_point: float | None) -> pa.Table:

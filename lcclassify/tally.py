@@ -10,7 +10,7 @@ import numpy as np
 from lcclassify.bundle import ModelBundle, Range
 from lcclassify.features import match_features
 from lcclassify.prediction import Prediction
-from lcclassify.predictors.matrix import feature_matrix
+from lcclassify.predictors.matrix import feature_matrix, usable_values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,22 +58,20 @@ class Tallier:
         self._low, self._high = np.nextafter(
             ends.reshape(-1, 2), [[-np.inf, np.inf]], dtype=np.float32
         ).T
-        self._missing = bundle.manifest.get("missing", {}).get("value", np.nan)
 
     def __call__(self, prediction: Prediction) -> Tally:
         """Count what has an answer; the rest says nothing about what the model was given."""
         answered = prediction.answered
         matrix = self._matrix(prediction)[answered]
-        missing = ~np.isfinite(matrix)
-        missing |= matrix == self._missing
+        usable = usable_values(matrix, self.bundle)
         outside = matrix < self._low
         outside |= matrix > self._high
-        outside &= ~missing
+        outside &= usable
         best = prediction.leaf_probability[answered].argmax(axis=1)
         return Tally(
             self.bundle,
             len(matrix),
-            np.count_nonzero(missing, axis=0),
+            len(matrix) - np.count_nonzero(usable, axis=0),
             np.count_nonzero(outside, axis=0),
             np.bincount(best, minlength=len(self.bundle.taxonomy.classes)),
         )

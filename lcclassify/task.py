@@ -15,6 +15,7 @@ from lcclassify.bundle import ModelBundle
 from lcclassify.features import Receipt, match_features
 from lcclassify.pipeline import run
 from lcclassify.predictors import Predictor
+from lcclassify.predictors.coverage import ObjectCoverage
 from lcclassify.predictors.kept import kept_predictor
 from lcclassify.schemas import OutputSchema, open_output
 from lcclassify.schemas.avro import AvroOutput, OutputOptions
@@ -25,7 +26,7 @@ from lcclassify.sources.curve_forms import LightCurveOptions, settle, struct_fie
 from lcclassify.sources.file import FileSet, FileSource
 from lcclassify.sources.join import JoinedSource
 from lcclassify.sources.names import Names
-from lcclassify.summary import Summary
+from lcclassify.summary import Examples, Summary
 from lcclassify.table import Join, Table
 
 
@@ -44,6 +45,11 @@ class Output:
     scribe_ids: str | None = None
     survey: str | None = None  # None: ztf
     sid: int | None = None
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it is one of the published schemas."""
+        return self.schema is not None
 
     def open(self, bundle: ModelBundle) -> OutputSchema:
         """The schema. InputError if the model or the options do not fit it."""
@@ -78,6 +84,8 @@ class Task:
     output: Output
     device: str  # where a transformer runs: auto, cpu or cuda
     min_coverage: float
+    min_object_coverage: float  # these two: of ``ObjectCoverage``
+    reference_nulls: bool
     batch_size: int
 
     @classmethod
@@ -113,11 +121,14 @@ def plan_task(
     *,
     device: str = "auto",
     min_coverage: float,
+    min_object_coverage: float = 0.0,
+    reference_nulls: bool | None = None,
     batch_size: int,
 ) -> tuple[Task, Receipt]:
     """What has to be read and done, and what of the model's features was found. InputError
 
-    ``light_curves`` is for models that look at them; others refuse it.
+    ``light_curves`` is for models that look at them; others refuse it. ``reference_nulls`` is, if
+    nothing is said of it, as a published schema has it and a flat table has not.
     """
     light_curves.require_use(bundle.needs_light_curves, bundle.label)
     receipt = match_features(bundle.features, list(table.columns))
@@ -141,6 +152,8 @@ def plan_task(
         output=output,
         device=device,
         min_coverage=min_coverage,
+        min_object_coverage=min_object_coverage,
+        reference_nulls=output.is_published if reference_nulls is None else reference_nulls,
         batch_size=batch_size,
     )
     return task, receipt
@@ -182,7 +195,8 @@ class OpenTask:
             summary.left_out = self.schema.left_out
         source = self.source
         while isinstance(source, JoinedSource):
-            summary.unmatched[source.table.name] = source.n_unmatched
+            examples = Examples(source.example, source.table.example)
+            summary.add_join(source.table.name, source.n_unmatched, examples)
             source = source.source
         return summary
 
@@ -193,6 +207,7 @@ def open_task(task: Task, files: FileSet, *, threads: int = 1) -> OpenTask:
         task.model,
         task.model_digest,
         min_coverage=task.min_coverage,
+        objects=ObjectCoverage(task.min_object_coverage, task.reference_nulls),
         threads=threads,
         device=task.device,
     )

@@ -10,6 +10,7 @@ from lcclassify.commands.fill import fill_folder, fill_result, open_crew
 from lcclassify.commands.options import (
     MODEL_ENV,
     MODEL_HELP,
+    AllowUnmatchedOpt,
     ColumnsOpt,
     Device,
     Drift,
@@ -18,8 +19,10 @@ from lcclassify.commands.options import (
     IdOpt,
     InputsArg,
     JoinOpt,
+    ObjectCoverageOpt,
     OfflineOpt,
     QuantilesOpt,
+    ReferenceNullsOpt,
     Shards,
     quantile_places,
 )
@@ -57,6 +60,7 @@ def classify_file(
     id_name: IdOpt = None,
     columns: ColumnsOpt = None,
     join: JoinOpt = None,
+    allow_unmatched: AllowUnmatchedOpt = False,
     zero_point: Annotated[
         float | None,
         typer.Option(
@@ -116,6 +120,8 @@ def classify_file(
             "not computed.",
         ),
     ] = 1.0,
+    min_object_coverage: ObjectCoverageOpt = 0.0,
+    reference_nulls: ReferenceNullsOpt = None,
     threads: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=1024, help="Default: one per core.")
     ] = None,
@@ -259,6 +265,8 @@ def classify_file(
         LightCurveOptions(zero_point, magnitudes),
         device=device,
         min_coverage=min_coverage,
+        min_object_coverage=min_object_coverage,
+        reference_nulls=reference_nulls,
         batch_size=batch_size,
     )
     reporter = Reporter(
@@ -267,6 +275,7 @@ def classify_file(
         to=without_secrets(to),
         light_curves=flux_note(task, table, bundle),
         on_drift=on_drift,
+        allow_unmatched=allow_unmatched,
         guessed=not model,
         dry_run=dry_run,
         quiet=quiet,

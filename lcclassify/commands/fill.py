@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lcclassify.table import Table
     from lcclassify.task import Task
 
+UNREADABLE = "; the files are kept, without a manifest: choose another folder then"
+UNMATCHED = ": the files are kept, without a manifest, and the same command adds it then"
 KEPT = "; the files are kept, without a manifest: the same command with --on-drift warn adds it"
 
 
@@ -79,7 +81,9 @@ def fill_result(
         return
     with progress_bar(n_objects, reporter.quiet) as progress, sink:
         summary = opened.run(sink, progress)
-        drift = reporter.find_drift(summary)  # refused here, the result is not kept
+        reporter.require_observations(summary)  # refused here, or by the next, it is not kept
+        reporter.require_matches(summary)
+        drift = reporter.find_drift(summary)
     reporter.tell_end(summary, drift)
 
 
@@ -148,11 +152,13 @@ def fill_folder(
 
 
 def tell_all(job: "Job", folder: Path, reporter: Reporter) -> None:
-    """The counts of a job whose parts are all there; its manifest, unless drift forbids it."""
+    """The counts of a job whose parts are all there; its manifest, unless something forbids it."""
     from lcclassify.jobs.finish import finish, summarize
     from lcclassify.jobs.job import is_finished
 
     summary = summarize(job, folder)
+    reporter.require_observations(summary, UNREADABLE)
+    reporter.require_matches(summary, UNMATCHED)
     drift = reporter.find_drift(summary, KEPT)
     if not is_finished(folder):
         finish(job, folder, summary)

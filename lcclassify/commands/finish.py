@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lcclassify.commands.options import Drift
+from lcclassify.commands.options import AllowUnmatchedOpt, Drift
 
 
 def finish(
@@ -15,6 +15,7 @@ def finish(
     on_drift: Annotated[
         Drift, typer.Option(help="What to do if the input was not like the training data.")
     ] = Drift.warn,
+    allow_unmatched: AllowUnmatchedOpt = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Summary as JSON on standard output.")
@@ -47,6 +48,7 @@ def finish(
         to=str(folder),
         light_curves=None,
         on_drift=on_drift,
+        allow_unmatched=allow_unmatched,
         guessed=False,
         dry_run=False,
         quiet=quiet,

@@ -38,6 +38,32 @@ JoinOpt = Annotated[
         "given again.",
     ),
 ]
+AllowUnmatchedOpt = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unmatched", help="Go on where a table of --join has none of the objects."
+    ),
+]
+ObjectCoverageOpt = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE",
+        min=0.0,
+        max=1.0,
+        help="Share of the model's features of which an object must have a value; with less it is "
+        "missing_features. Default: more than none, unless it has a light curve to go by.",
+        show_default=False,
+    ),
+]
+ReferenceNullsOpt = Annotated[
+    bool | None,
+    typer.Option(
+        "--reference-nulls/--no-reference-nulls",
+        help="Answer objects of which no feature has a value, as ALeRCE's code does. Default: with "
+        "--output-schema only.",
+        show_default=False,
+    ),
+]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 MODEL_HELP = (
     "Name, NAME@VERSION, bundle, or a folder, archive or URL that ALeRCE published. "

@@ -25,6 +25,7 @@ class Reporter:
     to: str  # without passwords
     light_curves: str | None  # in what unit they are and what becomes of it
     on_drift: Drift
+    allow_unmatched: bool  # whether a joined table may have none of the objects
     guessed: bool  # the model
     dry_run: bool
     quiet: bool
@@ -52,6 +53,25 @@ class Reporter:
             self.tell(self.light_curves)
         if self.dry_run:
             self.tell(f"dry run: would write {self.to}")
+
+    def require_observations(self, summary: "Summary", hint: str = "") -> None:
+        """InputError if there are light curves of which nothing could be read."""
+        from lcclassify.remarks import require_observations
+
+        require_observations(summary.n_objects, summary.n_observed, summary.remarks, hint)
+
+    def require_matches(self, summary: "Summary", hint: str = "") -> None:
+        """InputError, with a hint on what is left, if a joined table has none of the objects."""
+        from lcclassify.errors import InputError
+
+        for name in () if self.allow_unmatched else summary.matching_nobody:
+            ids = summary.examples[name]
+            theirs = "and it has no rows" if ids.table is None else f"there like {ids.table!r}"
+            raise InputError(
+                f"--join {name} has none of the {summary.n_objects:,} objects: ids here are like "
+                f"{ids.input!r}, {theirs}; name the input's column of these ids by --id, or go on "
+                f"without the table's values by --allow-unmatched{hint}"
+            )
 
     def find_drift(self, summary: "Summary", hint: str = "") -> list[str]:
         """Sentences on how the input is unlike the training data.

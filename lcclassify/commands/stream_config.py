@@ -47,6 +47,7 @@ def _result(settings: Settings) -> Iterator[tuple[str, Any]]:
     """What was decided, and how connections are made."""
     yield "model", plain(settings.model.name)
     yield "output schema", settings.output.schema or _schema_later(settings)
+    yield "reference nulls", settings.reference_nulls
     yield "classifier name", settings.output.classifier_name
     yield "classifier version", settings.output.classifier_version
     yield "input format", settings.input.form

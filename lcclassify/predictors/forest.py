@@ -11,7 +11,8 @@ from lcclassify.errors import InputError, ModelError
 from lcclassify.features import Receipt, match_features, some_of
 from lcclassify.prediction import Prediction
 from lcclassify.predictors import packed
-from lcclassify.predictors.matrix import feature_matrix
+from lcclassify.predictors.coverage import MORE_THAN_NONE, ObjectCoverage
+from lcclassify.predictors.matrix import count_usable, feature_matrix
 from lcclassify.status import Problem, Status
 
 # What a manifest may say on missing values, and the limit that ``packed.keys`` then takes.
@@ -24,9 +25,17 @@ MISSING_RULES = (
 class ForestPredictor:
     """P(node | parent) by averaging trees; equal to scikit-learn's answers bit for bit."""
 
-    def __init__(self, bundle: ModelBundle, *, min_coverage: float = 1.0, threads: int = 1) -> None:
+    def __init__(
+        self,
+        bundle: ModelBundle,
+        *,
+        min_coverage: float = 1.0,
+        objects: ObjectCoverage = MORE_THAN_NONE,
+        threads: int = 1,
+    ) -> None:
         self.bundle = bundle
         self.min_coverage = min_coverage
+        self.objects = objects
         self.threads = threads
         self._zero_above = _zero_above(bundle)
         self._forests = _load_forests(bundle)
@@ -38,14 +47,16 @@ class ForestPredictor:
         names = batch.features.column_names
         matrix = feature_matrix(batch.features, self._match(tuple(names)))
         conditional, outside = self._conditional(matrix)
+        found = count_usable(matrix, self.bundle)
         problems = dict(batch.problems)
         for row in np.flatnonzero(outside >= 0):
             feature, value = self.bundle.features[outside[row]].name, matrix[row, outside[row]]
             side = "below" if value < 0 else "above"
             reason = f"{feature} = {value:g} is {side} the range of float32"
             problems.setdefault(int(row), Problem(Status.INVALID_FEATURES, reason))
+        problems = self.objects.problems(found, matrix.shape[1]) | problems
         conditional[list(problems)] = np.nan
-        return Prediction(batch, self.bundle, conditional, problems, matrix=matrix)
+        return Prediction(batch, self.bundle, conditional, problems, matrix=matrix, found=found)
 
     def _match_columns(self, names: tuple[str, ...]) -> Receipt:
         if twice := sorted({name for name in names if names.count(name) > 1}):

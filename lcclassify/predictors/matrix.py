@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
+from lcclassify.bundle import ModelBundle
 from lcclassify.errors import InputError
 from lcclassify.features import Receipt
 
@@ -15,6 +16,19 @@ def feature_matrix(table: pa.Table, receipt: Receipt) -> np.ndarray:
     ]
     batch = pa.record_batch(columns, names=list(receipt.columns))
     return np.ascontiguousarray(batch.to_tensor(null_to_nan=True).to_numpy())
+
+
+def usable_values(matrix: np.ndarray, bundle: ModelBundle) -> np.ndarray:
+    """Which values are usable: finite, and not what the model has for missing ones. (N, D) bool"""
+    usable: np.ndarray = np.isfinite(matrix)
+    usable &= matrix != bundle.manifest.get("missing", {}).get("value", np.nan)
+    return usable
+
+
+def count_usable(matrix: np.ndarray, bundle: ModelBundle) -> np.ndarray:
+    """How many of each row's values are usable. (N, D) -> (N,) int32"""
+    counts: np.ndarray = usable_values(matrix, bundle).sum(axis=1, dtype=np.int32)
+    return counts
 
 
 def _float64(table: pa.Table, name: str) -> pa.Array:

@@ -1,9 +1,12 @@
 """Tabular inputs of a transformer: missing values marked, then quantiles turned to deviates."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
 from lcclassify.features import header_columns
+from lcclassify.status import FEATURES_MISSING, HEADER_MISSING, join_texts
 from lcclassify.transformer import MISSING, QuantileTable
 
 EDGE = 1e-7  # values this close to the ends of a table count as its ends, as in scikit-learn
@@ -45,6 +48,33 @@ class QuantileTransform:
         slope = (reference[1] - reference[0]) / (quantile[1] - quantile[0])
         line: torch.Tensor = slope * (x - quantile[end]) + reference[end]
         return line
+
+
+class InputKinds:
+    """The header and the features among a network's inputs, G of these two kinds at most."""
+
+    def __init__(self, inputs: tuple[str, ...]) -> None:
+        header = np.isin(inputs, sorted(header_columns()))
+        told = ((header, HEADER_MISSING), (~header, FEATURES_MISSING))
+        self._kinds = [(is_kind, text) for is_kind, text in told if is_kind.any()]
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def there(self, usable: np.ndarray) -> np.ndarray:
+        """Whether an object has anything of each kind; ``usable`` is (N, F) bool. (N, G) bool"""
+        there = np.empty((len(usable), len(self)), bool)
+        for kind, (is_kind, _) in enumerate(self._kinds):
+            there[:, kind] = usable[:, is_kind].any(axis=1)
+        return there
+
+    def repairs(self, there: np.ndarray, told: Mapping[int, str]) -> dict[int, str]:
+        """Row -> what it has nothing of; not again where a reader, who knows why, has ``told``."""
+        said: dict[int, str] = {}
+        for kind, (_, text) in enumerate(self._kinds):
+            rows = map(int, np.flatnonzero(~there[:, kind]))
+            said = join_texts(said, {row: text for row in rows if text not in told.get(row, "")})
+        return said
 
 
 def fill_missing(matrix: np.ndarray, inputs: tuple[str, ...]) -> tuple[np.ndarray, dict[int, str]]:

@@ -1,6 +1,7 @@
 """Light-curve transformers: batches of light curves and headers to probabilities."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -12,10 +13,12 @@ from lcclassify.bundle import ModelBundle
 from lcclassify.errors import InputError, ModelError
 from lcclassify.features import Receipt, match_features
 from lcclassify.prediction import Prediction
+from lcclassify.predictors.coverage import MORE_THAN_NONE, ObjectCoverage
 from lcclassify.predictors.light_curves import Sequences, cut, sequences
-from lcclassify.predictors.matrix import feature_matrix
+from lcclassify.predictors.matrix import feature_matrix, usable_values
 from lcclassify.predictors.network import Network, Observations
-from lcclassify.predictors.tabular import QuantileTransform, fill_missing
+from lcclassify.predictors.tabular import InputKinds, QuantileTransform, fill_missing
+from lcclassify.remarks import Remarks, add_remarks
 from lcclassify.status import Problem, Status, join_texts
 from lcclassify.transformer import Transformer
 
@@ -35,6 +38,7 @@ class TransformerPredictor:
         model: Transformer,
         *,
         min_coverage: float = 1.0,
+        objects: ObjectCoverage = MORE_THAN_NONE,
         threads: int = 1,
         device: str = "auto",
         tokens_per_pass: int = TOKENS_PER_PASS,
@@ -45,10 +49,13 @@ class TransformerPredictor:
             raise ModelError(f"model {bundle.path}: its features are not those of its network")
         self.bundle = bundle
         self.min_coverage = min_coverage
+        self.objects = replace(objects, reference_nulls=True)  # it has the light curve to go by
+        self._answers_unseen = objects.reference_nulls  # from header and features alone
         self.tokens_per_pass = tokens_per_pass
         self._model = model
         self._network = Network(model, choose_device(device))
         self._transform = QuantileTransform(model.quantiles)
+        self._kinds = InputKinds(model.inputs)
         self._match = lru_cache(maxsize=8)(self._match_columns)
         # A pass is one thread's work from end to end: faster than threads that share each matrix
         # product, and the number of threads of whoever calls us stays what it was.
@@ -61,17 +68,37 @@ class TransformerPredictor:
             raise InputError(f"{self.bundle.label} needs light curves and the input has none")
         receipt = self._match(tuple(batch.features.column_names))
         conditional = np.empty((len(batch), len(self._model.classes)))
+        found, observations = np.zeros((2, len(batch)), np.int32)
+        there = np.zeros((len(batch), len(self._kinds)), bool)
         repairs: dict[int, str] = {}
+        remarks = Remarks()
         for first in range(0, len(batch), OBJECTS_PER_PASS):
             rows = slice(first, first + OBJECTS_PER_PASS)
             matrix = self._matrix(batch.features[rows], receipt)
-            found = self._answer(cut(curves, rows), matrix, conditional[rows])
-            repairs |= {first + row: text for row, text in found.items()}
-        problems = _problems(batch, curves, conditional)
+            usable = usable_values(matrix, self.bundle)
+            found[rows], there[rows] = usable.sum(axis=1), self._kinds.there(usable)
+            seen, said = self._answer(cut(curves, rows), matrix, conditional[rows])
+            observations[rows] = seen.counts
+            repairs |= {first + row: text for row, text in said.items()}
+            add_remarks(remarks, seen.remarks)
+        problems = self.objects.problems(found, len(receipt.columns))
+        if not self._answers_unseen:
+            problems |= _unseen(curves, observations)
+        problems |= _problems(batch, curves, conditional)
         conditional[list(problems)] = np.nan
+        repairs = join_texts(self._kinds.repairs(there, batch.repairs), repairs)
         repairs = join_texts(batch.repairs, repairs)
         repairs = {row: text for row, text in repairs.items() if row not in problems}
-        return Prediction(batch, self.bundle, conditional, problems, repairs)
+        return Prediction(
+            batch,
+            self.bundle,
+            conditional,
+            problems,
+            repairs,
+            remarks,
+            found=found,
+            observations=observations,
+        )
 
     def self_test(self, curves: LightCurves, inputs: np.ndarray, answers: np.ndarray) -> None:
         """Answer golden rows, (N, F) inputs; ModelError if ``answers`` (N, C) are others."""
@@ -93,8 +120,10 @@ class TransformerPredictor:
             return np.empty((len(features), 0))
         return feature_matrix(features, receipt)
 
-    def _answer(self, curves: LightCurves, matrix: np.ndarray, out: np.ndarray) -> dict[int, str]:
-        """Fill ``out`` with probabilities; row -> what was put right before."""
+    def _answer(
+        self, curves: LightCurves, matrix: np.ndarray, out: np.ndarray
+    ) -> tuple[Sequences, dict[int, str]]:
+        """Fill ``out`` with probabilities; what was looked at, and row -> what was put right."""
         settings = self._model.settings
         seen = sequences(curves, settings.zero_point, self._network.n_values)
         matrix, repairs = fill_missing(matrix, self._model.inputs)
@@ -110,7 +139,7 @@ class TransformerPredictor:
             strict=True,
         ):
             out[rows] = probability
-        return join_texts(repairs, seen.repairs)
+        return seen, join_texts(repairs, seen.repairs)
 
     def _pass(self, seen: Sequences, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Probabilities of these objects, ordered by their number of observations. (n, C)"""
@@ -136,6 +165,16 @@ def choose_device(name: str) -> torch.device:
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"no device {name!r}; choose from auto, cpu, cuda")
     return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+def _unseen(curves: LightCurves, observations: np.ndarray) -> dict[int, Problem]:
+    """The objects that have observations, of which none can be looked at."""
+    counts = np.diff(curves.offsets)
+    unseen = np.flatnonzero((observations == 0) & (counts > 0))
+    reasons = {
+        row: f"none of its {counts[row]} observations can be used" for row in unseen.tolist()
+    }
+    return {row: Problem(Status.TOO_FEW_OBSERVATIONS, text) for row, text in reasons.items()}
 
 
 def _problems(batch: Batch, curves: LightCurves, conditional: np.ndarray) -> dict[int, Problem]:

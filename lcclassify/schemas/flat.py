@@ -51,6 +51,7 @@ def _wide(
         {name: prediction.batch.context[name].combine_chunks() for name in kept},
         best,
         _status(prediction),
+        _amounts(prediction),
         classes(prediction),
         _hierarchy(prediction) if hierarchy else {},
         _provenance(prediction, len(prediction.batch)),
@@ -92,7 +93,8 @@ def _tidy(prediction: Prediction, top: int | None) -> pa.Table:
     rank = np.arange(len(row)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
     leaf = prediction.ranking[row, rank]
     answered = pa.array(prediction.answered[row])
-    one_row_each = _provenance(prediction, n_objects) | _status(prediction)
+    amounts = _amounts(prediction)
+    one_row_each = _provenance(prediction, n_objects) | _status(prediction) | amounts
     columns = {name: column.take(pa.array(row)) for name, column in one_row_each.items()}
     ids = {name: column.take(pa.array(row)) for name, column in _ids(prediction).items()}
     names = pa.array(prediction.bundle.taxonomy.classes).take(pa.array(leaf))
@@ -103,7 +105,7 @@ def _tidy(prediction: Prediction, top: int | None) -> pa.Table:
     }
     order = [
         *("classifier_name", "classifier_version", "class_name", "probability", "ranking"),
-        *("status", "reason", "model_digest", "lcclassify_version"),
+        *("status", "reason", *amounts, "model_digest", "lcclassify_version"),
     ]
     return _table(ids, {name: columns[name] for name in order})
 
@@ -130,6 +132,23 @@ def _status(prediction: Prediction) -> dict[str, pa.Array]:
         status[row] = note.status.name.lower()
         reason[row] = note.reason
     return {"status": pa.array(status, pa.string()), "reason": pa.array(reason, pa.string())}
+
+
+def _amounts(prediction: Prediction) -> dict[str, pa.Array]:
+    """What the model found of each object, whether that was enough or not; null: nobody counted."""
+    bundle, n_objects = prediction.bundle, len(prediction.batch)
+    needed = pa.scalar(len(bundle.features), pa.int32())
+    columns = {
+        "features_found": _counts(prediction.found, n_objects),
+        "features_needed": pa.repeat(needed, n_objects),
+    }
+    if bundle.needs_light_curves:
+        columns["observations_used"] = _counts(prediction.observations, n_objects)
+    return columns
+
+
+def _counts(counts: np.ndarray | None, n_objects: int) -> pa.Array:
+    return pa.nulls(n_objects, pa.int32()) if counts is None else pa.array(counts, pa.int32())
 
 
 def _provenance(prediction: Prediction, n_rows: int) -> dict[str, pa.Array]:

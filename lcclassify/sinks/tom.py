@@ -21,6 +21,7 @@ from lcclassify import __version__
 from lcclassify.download.remote import TransientError
 from lcclassify.download.web import retry_after, untrusted
 from lcclassify.errors import OutputError
+from lcclassify.grouped_log import GroupedLog
 from lcclassify.sinks.records import records
 from lcclassify.stream.secret import Secret
 from lcclassify.urls import without_secrets
@@ -75,6 +76,7 @@ class TomSink:
         self.n_taken = self.n_refused = 0
         self._url, self._user, self._password = url, user, password
         self._patience_s, self._until = patience_s, math.inf
+        self._faults = GroupedLog(log, "record")
         try:
             self._client = httpx.Client(
                 timeout=TIMEOUT,
@@ -102,6 +104,12 @@ class TomSink:
         place = table.schema.get_field_index("classifications")
         rounded = table["classifications"].cast(CLASSIFICATIONS)
         rows = records(table.set_column(place, "classifications", rounded))
+        try:
+            return self._write(rows)
+        finally:
+            self._faults.tell()
+
+    def _write(self, rows: Sequence[Row]) -> int:
         before, refused_before = self.n_taken, self.n_refused
         self._wait_until(self._patience_s)
         suspects: list[Row] = []
@@ -132,7 +140,8 @@ class TomSink:
     def _leave_out(self, row: Row, reason: str) -> None:
         self.n_refused += 1
         ids = f"alertId {row['alertId']}, diaSourceId {row['diaSourceId']}"
-        log.error("%s does not take the record of %s: %s", without_secrets(self._url), ids, reason)
+        what = f"cannot be delivered to {without_secrets(self._url)}"
+        self._faults.add(what, ids, reason, level=logging.ERROR)
         if not self.n_taken and self.n_refused >= LEAST_REFUSED:
             raise self._failed(f"none of the first {self.n_refused} records is taken: {reason}")
 

@@ -41,6 +41,11 @@ class JoinTable:
         self._id_name = table.id_name
         self.features = pa.concat_tables([batch.features for batch in batches]).combine_chunks()
 
+    @property
+    def example(self) -> str | None:
+        """One of its ids, as text; None if it has none."""
+        return self._ids[0].as_py() if len(self._ids) else None
+
     def rows(self, ids: pa.Array) -> pa.Array:
         """Where each object is in the table, null if it is not. (N,) int64"""
         if not len(self._ids):
@@ -60,14 +65,15 @@ class JoinTable:
 class JoinedSource:
     """The batches of a source, row for row, with the columns of another table.
 
-    An object that the table lacks has nulls there; one with a light curve is a repaired one. Ids
-    are compared as text, so that 17 and "17" are one object.
+    An object that the table lacks has nulls there; one with a light curve is a repaired one, if
+    anything is read of the table. Ids are compared as text, so that 17 and "17" are one object.
     """
 
     def __init__(self, source: Source, table: JoinTable) -> None:
         self.source = source
         self.table = table
         self.n_unmatched = 0  # objects so far that the table lacks
+        self.example: str | None = None  # the id of one of them, as text
 
     def __enter__(self) -> Self:
         self.source.__enter__()
@@ -82,6 +88,8 @@ class JoinedSource:
         for batch in self.source:
             rows = self.table.rows(batch.object_id)
             self.n_unmatched += rows.null_count
+            if self.example is None and rows.null_count:
+                self.example = _first(batch.object_id.filter(rows.is_null()))
             features = batch.features
             added = self.table.features
             for name, column in zip(added.column_names, added.columns, strict=True):
@@ -94,7 +102,8 @@ class JoinedSource:
             )
 
     def _repairs(self, batch: Batch, rows: pa.Array) -> Mapping[int, str]:
-        if batch.light_curves is None or not rows.null_count:
+        is_read = self.table.features.num_columns > 0
+        if batch.light_curves is None or not rows.null_count or not is_read:
             return batch.repairs
         missing = pc.indices_nonzero(rows.is_null()).to_pylist()
         return join_texts(batch.repairs, dict.fromkeys(missing, f"it is not in {self.table.name}"))
@@ -102,6 +111,12 @@ class JoinedSource:
     def commit(self) -> None:
         """What was joined to is told."""
         self.source.commit()
+
+
+def _first(ids: pa.Array) -> str | None:
+    """The first that is an id, as text."""
+    known = (text for text in _text(ids).to_pylist() if text)
+    return next(known, None)
 
 
 def _text(ids: pa.Array) -> pa.Array:

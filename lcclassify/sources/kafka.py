@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from lcclassify.errors import BrokerError, SettingsError
+from lcclassify.grouped_log import GroupedLog
 from lcclassify.stream.brokers.clients import Watch, open_client, place, sentence
 from lcclassify.stream.message import Headers, Message
 from lcclassify.stream.report import NOBODY, Observer, Partition
@@ -71,6 +72,7 @@ class Intake:
         self._batch_size, self._timeout_s, self._limit = batch_size, timeout_s, limit
         self._until_end, self._done, self._observer = until_end, done, observer
         self._ends = ends
+        self._faults = GroupedLog(log)
         self._client, self._watch = client, Watch(place("input", client))
         self._ours = {
             "group.id": group_id,
@@ -158,6 +160,7 @@ class Intake:
             if not got and left <= 0:
                 break
         self._batch, self._held = self._held[:size], self._held[size:]
+        self._faults.tell()
         return self._batch
 
     def attend(self, future: "Future[T]") -> T:
@@ -229,7 +232,7 @@ class Intake:
         if (error := message.error()) is None and self._is_beyond(message):
             self._ended.add(_where(message))
         elif error is None:
-            self._held.append(_plain(message))
+            self._held.append(self._plain(message))
             self._ended.discard(_where(message))
         elif error.code() == KafkaError._PARTITION_EOF:
             self._ended.add(_where(message))
@@ -338,30 +341,23 @@ class Intake:
         if self._consumer.memberid():
             self.group = self._consumer.consumer_group_metadata()
 
-
-def _plain(message: KafkaMessage) -> Message:
-    kind, milliseconds = message.timestamp()
-    topic, partition = _where(message)
-    return Message(
-        topic=topic,
-        partition=partition,
-        offset=cast(int, message.offset()),
-        value=message.value(),
-        key=message.key(),
-        timestamp=milliseconds if kind else None,
-        headers=_headers(message),
-    )
-
-
-def _headers(message: KafkaMessage) -> Headers:
-    """Its headers; none if the name of one is no UTF-8: the client cannot hand such out."""
-    try:
-        return cast(Headers, tuple(message.headers() or ()))
-    except SystemError:
+    def _plain(self, message: KafkaMessage) -> Message:
+        """A message; without headers if the name of one is no UTF-8, which the client refuses."""
+        kind, milliseconds = message.timestamp()
         topic, partition = _where(message)
-        told = f"{topic} [{partition}] at offset {message.offset()}"
-        log.warning("%s: its headers are left out: the name of one is no UTF-8", told)
-        return ()
+        plain = Message(
+            topic=topic,
+            partition=partition,
+            offset=cast(int, message.offset()),
+            value=message.value(),
+            key=message.key(),
+            timestamp=milliseconds if kind else None,
+        )
+        try:
+            return plain._replace(headers=cast(Headers, tuple(message.headers() or ())))
+        except SystemError:
+            self._faults.add("lost all headers", plain.place, "the name of one is no UTF-8")
+            return plain
 
 
 def _where(message: KafkaMessage) -> Partition:

@@ -12,9 +12,10 @@ from lcclassify.legacy.plain import Plain, plain_dict, read_plain_dict, read_pla
 from lcclassify.legacy.records import RefusedError
 from lcclassify.sources.context import integer, time_ms
 from lcclassify.sources.records import Record
+from lcclassify.status import HEADER_MISSING
 
 HEADER = "diaObject"
-NO_HEADER = "the object has no diaObject: its header is missing"
+NO_HEADER = f"the object has no diaObject: {HEADER_MISSING}"
 NO_MEASUREMENT = 100.0  # magnitude, or error, of a ZTF detection that has none
 SECONDS = 1e11  # an ingest time below this is in seconds (of year 5138), above in ms (of 1973)
 ZTF_ID = r"ZTF[0-9]{2}[a-z]{7}"  # the beginning of an object's id

@@ -25,11 +25,11 @@ from lcclassify.sources.ids import (
 )
 from lcclassify.sources.part import whole_column, whole_columns
 from lcclassify.sources.places import LOCAL, Place
-from lcclassify.status import Problem, Status
+from lcclassify.status import FEATURES_MISSING, Problem, Status
 
 SUFFIXES = (".parquet", ".pq")
 FEATURES = "features"  # a struct of features; null: the object has none
-NO_FEATURES = Problem(Status.MISSING_FEATURES, "the object has no features")
+NO_FEATURES = Problem(Status.MISSING_FEATURES, FEATURES_MISSING)
 HEADERS = ("diaObject", "diaobject")  # a struct of ELAsTiCC header values
 Path = tuple[str, ...]  # (column,) or (struct, field)
 Located = dict[str, tuple[Path, pa.DataType]]

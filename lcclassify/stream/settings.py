@@ -62,6 +62,8 @@ class Model:
     device: str = "auto"
     threads: int = 1
     min_coverage: float = 1.0
+    min_object_coverage: float = 0.0
+    reference_nulls: bool | None = None  # None: if a published schema is written
     min_detections: int = 0
     light_curves: LightCurveOptions = field(default_factory=LightCurveOptions)
 
@@ -155,3 +157,10 @@ class Settings:
     tom: Tom = field(default_factory=Tom)
     operation: Operation = field(default_factory=Operation)
     notes: tuple[str, ...] = ()  # sentences to log at the start: settings without effect
+
+    @property
+    def reference_nulls(self) -> bool:
+        """Whether objects of which nothing was found are answered, as in a published schema."""
+        told = self.model.reference_nulls
+        is_published = self.to == "kafka" or self.output.is_published or self.scribe is not None
+        return is_published if told is None else told

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from lcclassify.drift import known_of
 from lcclassify.errors import LcclassifyError, SettingsError
+from lcclassify.grouped_log import GroupedLog
 from lcclassify.predictors import load_predictor
 from lcclassify.remarks import Remark, all_remarks, sentences
 from lcclassify.resolve import resolve_model
@@ -41,7 +42,7 @@ class Step(Protocol):
     """What is done with a batch; stateless between calls."""
 
     def __call__(self, messages: Sequence[Message], /) -> Work:
-        """Answer every message. One that cannot be read or answered is logged and counted."""
+        """Answer every message. Those that cannot be read or answered are logged and counted."""
 
 
 def utc_now() -> datetime:
@@ -120,7 +121,12 @@ class MessageStep:
         self.batches = Batches(bundle, outputs, model, settings.input.id_name)
         self.decode = open_decoder(settings.input, self.batches.wants)
         self.predictor = load_predictor(
-            bundle, min_coverage=0.0, threads=model.threads, device=model.device
+            bundle,
+            min_coverage=0.0,
+            min_object_coverage=model.min_object_coverage,
+            reference_nulls=settings.reference_nulls,
+            threads=model.threads,
+            device=model.device,
         )
         self.tally = None
         if settings.drift.policy != "off":
@@ -129,11 +135,12 @@ class MessageStep:
 
     def __call__(self, messages: Sequence[Message], /) -> Work:
         """Answer every message."""
-        received, stages = self._clock(), Stages()
+        received, stages, faults = self._clock(), Stages(), GroupedLog(log)
         with stages("decode"):
-            rows = [self._read(message) for message in messages]
+            rows = [self._read(message, faults) for message in messages]
         kept = [row for row in rows if row.problem is None or self._has_rows_for_all]
-        parts = self._answer(kept, received, stages) if kept else []
+        parts = self._answer(kept, received, stages, faults) if kept else []
+        faults.tell()
         if unread := [] if self._has_rows_for_all else [row for row in rows if row.problem]:
             parts.append(self._left_out(unread))
         tables = [part.table for part in parts if part.table is not None]
@@ -177,7 +184,7 @@ class MessageStep:
         """Whether the table of results has a row also for a message that cannot be answered."""
         return self._is_flat and self._settings.dead_letters.to is None
 
-    def _read(self, message: Message) -> _Row:
+    def _read(self, message: Message, faults: GroupedLog) -> _Row:
         try:
             if message.value is None:
                 raise UnreadableError("it has no value")
@@ -185,18 +192,18 @@ class MessageStep:
         except (LcclassifyError, MemoryError):  # as of a registry: no message is to blame
             raise
         except UnreadableError as error:
-            return self._unread(message, str(error))
+            reason = str(error)
         except Exception as error:  # that none of the checks foresaw
-            return self._unread(message, repr(error))
-
-    def _unread(self, message: Message, reason: str) -> _Row:
-        log.warning("%s cannot be read: %s", message.place, reason)
+            reason = repr(error)
+        faults.add("cannot be read", message.place, reason)
         return _Row(message, {}, Problem(Status.INVALID_RECORD, reason))
 
-    def _answer(self, rows: Sequence[_Row], now: datetime, stages: Stages) -> list[_Part]:
+    def _answer(
+        self, rows: Sequence[_Row], now: datetime, stages: Stages, faults: GroupedLog
+    ) -> list[_Part]:
         """Answer messages; if that fails, each half of them, down to the one that is to blame."""
         try:
-            return [self._part(rows, now, stages)]
+            return [self._part(rows, now, stages, faults)]
         except MemoryError:  # of which no message is to blame
             raise
         except Exception as error:  # that none of the checks foresaw
@@ -204,19 +211,21 @@ class MessageStep:
         if len(rows) > 1:
             half = len(rows) // 2
             return [
-                *self._answer(rows[:half], now, stages),
-                *self._answer(rows[half:], now, stages),
+                *self._answer(rows[:half], now, stages, faults),
+                *self._answer(rows[half:], now, stages, faults),
             ]
         [(message, _, problem, _)] = rows
         if problem is not None:  # nothing of the message was looked at
             raise failure
         reason = f"{type(failure).__name__}: {failure!s:.200}"
-        log.error("%s cannot be answered: %s", message.place, reason, exc_info=failure)
+        faults.add(
+            "cannot be answered", message.place, reason, level=logging.ERROR, failure=failure
+        )
         told = Problem(Status.INVALID_RECORD, f"it cannot be answered: {reason}")
         row = _Row(message, {}, told, stages.last)
-        return (
-            self._answer([row], now, stages) if self._has_rows_for_all else [self._left_out([row])]
-        )
+        if self._has_rows_for_all:
+            return self._answer([row], now, stages, faults)
+        return [self._left_out([row])]
 
     def _left_out(self, rows: Sequence[_Row]) -> _Part:
         """What comes of messages that cannot be read or scored, and have no row for that."""
@@ -226,7 +235,9 @@ class MessageStep:
         is_dead = self._settings.dead_letters.to is not None
         return _Part(letters=letters, n_skipped=0 if is_dead else len(rows))
 
-    def _part(self, rows: Sequence[_Row], now: datetime, stages: Stages) -> _Part:
+    def _part(
+        self, rows: Sequence[_Row], now: datetime, stages: Stages, noted: GroupedLog
+    ) -> _Part:
         unread = {n: row.problem for n, row in enumerate(rows) if row.problem is not None}
         with stages("batch"):
             batch = self.batches([row.record for row in rows], unread)
@@ -249,15 +260,12 @@ class MessageStep:
             if faults and is_dead:
                 found, commands = found.without(faults), commands.without(faults)
         missing = {*found.refused, *found.too_large}
-        for n, fault in faults.items():
-            if is_dead or n in missing or n in commands.too_large:
-                log.warning("%s has no record: %s", messages[n].place, fault.reason)
         statuses = Counter(note.status.name.lower() for note in prediction.notes.values())
         statuses["ok"] += len(rows) - statuses.total()
         names = prediction.bundle.taxonomy.classes
         leaves = prediction.ranking[prediction.answered, 0].tolist()
         answered = compress(messages, prediction.answered)
-        return _Part(
+        part = _Part(
             results=found.outgoing,
             commands=commands.outgoing,
             table=found.table,
@@ -268,8 +276,12 @@ class MessageStep:
             n_answered=len(set(found.rows)),
             n_skipped=len(missing - faults.keys() if is_dead else missing),
             letters=[Letter(messages[n], *fault) for n, fault in faults.items()],
-            misfits=misfits(prediction.problems),
+            misfits=misfits(batch.problems),
         )
+        for n, fault in faults.items():  # last: until here, all may be done again in halves
+            if is_dead or n in missing or n in commands.too_large:
+                noted.add("got no record", messages[n].place, fault.reason)
+        return part
 
     def _dead(self, letters: Sequence[Letter]) -> list[Outgoing]:
         """The letters as they are sent, if they are. BrokerError if one is too large for that."""

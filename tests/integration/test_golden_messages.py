@@ -78,7 +78,10 @@ def part_of(*paths):
 def predictors(golden, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     names = {model for _, model in RUNS}
-    return {name: load_predictor(convert(golden / name, folder / name)) for name in names}
+    return {
+        name: load_predictor(convert(golden / name, folder / name), reference_nulls=True)
+        for name in names
+    }
 
 
 def classify(predictor, part, size=5000):

@@ -70,7 +70,9 @@ def predictors(golden, tmp_path_factory):
 
     def load(name):
         if name not in loaded:
-            loaded[name] = load_predictor(convert(golden / name, folder / name))
+            loaded[name] = load_predictor(
+                convert(golden / name, folder / name), reference_nulls=True
+            )
         return loaded[name]
 
     return load

@@ -29,7 +29,7 @@ MODELS = {
 
 def classify(*argv):
     with pytest.raises(SystemExit) as stop:
-        main(["classify-file", *map(str, argv), "--quiet"])
+        main(["classify-file", *map(str, argv), "--reference-nulls", "--quiet"])
     assert stop.value.code == 0
 
 

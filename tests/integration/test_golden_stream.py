@@ -303,7 +303,7 @@ def test_the_plain_step_of_the_benchmark_gives_the_same(golden, models):
         folder = golden / "expected_step" / name
         about = json.loads((folder / "run.json").read_text())
         step = module.PlainStep(
-            load_predictor(models["ztf_hrf_1.1"]),
+            load_predictor(models["ztf_hrf_1.1"], reference_nulls=True),
             schema="alerce-map",
             name=about["classifier_name"],
             version=about["classifier_version"],
@@ -345,6 +345,7 @@ FOLDERS = [
 def test_every_message_has_its_status_and_the_answer_that_files_give(golden, models, folder, model):
     index = json.loads((golden / "messages_index.json").read_text())[folder]
     told = replace(settings(models[model], Output()), to="-", scribe=None)
+    told = replace(told, model=replace(told.model, reference_nulls=True))
     table = open_step(told)(messages_of([golden / message["file"] for message in index])).table
     assert table["oid"].to_pylist() == [message["oid"] for message in index]
     expected = [STATUSES.get(message["case"], "ok") for message in index]
@@ -356,7 +357,7 @@ def test_every_message_has_its_status_and_the_answer_that_files_give(golden, mod
     assert table["status"].to_pylist() == expected
 
     part = AvroPart(*find_places(str(golden / f"{folder}.avro"), {".avro"}))
-    predictor = load_predictor(models[model], min_coverage=0)
+    predictor = load_predictor(models[model], min_coverage=0, reference_nulls=True)
     names = match_features(predictor.bundle.features, tuple(part.columns)).used
     [batch] = FileSource(FileSet((part,), "oid"), names)
     in_files = Output().open(predictor.bundle)(predictor.predict(batch))

@@ -97,15 +97,18 @@ def test_a_session_that_is_over_is_begun_anew(tom):
 
 @pytest.mark.parametrize("status", [400, 413, 422, 500])
 def test_a_bad_record_is_left_out_and_no_other(tom, status, caplog):
+    caplog.set_level(logging.DEBUG, "lcclassify.stream")
     tom.bad = {0: status, 7: status, 99: status}
     sink = write(of(tom), range(100))
     assert sorted(tom.ids) == [n for n in range(100) if n not in tom.bad]
     assert (sink.n_taken, sink.n_refused) == (97, 3)
-    told = [line for level, line in records(caplog) if level == logging.ERROR]
-    reason = httpx.Response(status).reason_phrase
-    assert sorted(told) == [
-        f"{tom.url} does not take the record of alertId {n}, diaSourceId {n}: "
-        f"it answers {status} {reason} (bad message {n})"
+    reason = f"it answers {status} {httpx.Response(status).reason_phrase}"
+    assert [line for level, line in records(caplog) if level == logging.ERROR] == [
+        f"3 records cannot be delivered to {tom.url}, the first alertId 0, diaSourceId 0: "
+        f"{reason} (bad message 0)"
+    ]
+    assert sorted(line for level, line in records(caplog) if level == logging.DEBUG) == [
+        f"alertId {n}, diaSourceId {n} cannot be delivered to {tom.url}: {reason} (bad message {n})"
         for n in (0, 7, 99)
     ]
 

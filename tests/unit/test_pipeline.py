@@ -31,7 +31,9 @@ def test_every_row_arrives_and_is_counted():
         "missing": {},
         "outside": {},
         "unmatched": {},
+        "unmatched_examples": {},
         "left_out": {},
+        "remarks": {},
     }
     assert seen == [2, 3]
     assert source.n_committed == 2

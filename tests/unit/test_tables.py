@@ -173,7 +173,7 @@ def test_a_preset_says_where_the_light_curves_of_a_table_lie(network, tmp_path):
     result = lcclassify.classify_table(table, network, columns=names)
     assert result.select(["objectId", "status"]).to_pylist() == [{"objectId": 7, "status": "ok"}]
     result = lcclassify.classify_table(table, network, columns="rubin-object", min_coverage=0)
-    assert result["status"].to_pylist() == ["ok"]
+    assert result["reason"].to_pylist() == ["its header is missing"]
     names.write_text('[columns]\nMWEBV = "nope"\n')
     with pytest.raises(InputError, match=r"names\.toml: the input has no column nope"):
         lcclassify.classify_table(table, network, columns=names)

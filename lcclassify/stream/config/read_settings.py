@@ -148,6 +148,8 @@ def _model(choice: Choice, chosen: ChosenModel) -> Model:
         device=choice["model.device"],
         threads=choice["model.threads"],
         min_coverage=choice["model.min_coverage"],
+        min_object_coverage=choice["model.min_object_coverage"],
+        reference_nulls=choice["model.reference_nulls"],
         min_detections=choice["model.min_detections"],
         light_curves=LightCurveOptions(choice["model.zero_point"]),
     )

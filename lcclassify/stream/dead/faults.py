@@ -23,12 +23,17 @@ class Fault(NamedTuple):
 def find_faults(prediction: Prediction, results: Sent, commands: Sent) -> dict[int, Fault]:
     """Rows at fault: what is invalid, lacks the model's features, or fits no schema or topic.
 
-    An object that just has no features, or too few detections, is not.
+    An object that just has no features, too few values of them, or too few detections, is not.
     """
     found = {
         row: Fault("batch", problem.reason)
         for row, problem in prediction.problems.items()
-        if problem.status in AT_FAULT or is_misfit(problem)
+        if problem.status in AT_FAULT
+    }
+    found |= {
+        row: Fault("batch", problem.reason)
+        for row, problem in prediction.batch.problems.items()
+        if is_misfit(problem)
     }
     for row, reason in results.refused.items():
         problem = prediction.problems.get(row)
@@ -40,10 +45,13 @@ def find_faults(prediction: Prediction, results: Sent, commands: Sent) -> dict[i
 
 
 def misfits(problems: Mapping[int, Problem]) -> Sequence[str]:
-    """What is said of the rows that lack the model's features."""
+    """What is said of the rows that lack the model's features; ``problems`` are their batch's."""
     return [problem.reason for problem in problems.values() if is_misfit(problem)]
 
 
 def is_misfit(problem: Problem) -> bool:
-    """Whether a message has features, but not the model's."""
+    """Whether a message has features, but not the model's; ``problem`` is one of its batch.
+
+    What the model itself finds too little of is there, and null: nobody's fault.
+    """
     return problem.status is Status.MISSING_FEATURES and problem != NO_FEATURES

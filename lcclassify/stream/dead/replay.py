@@ -7,6 +7,7 @@ from threading import Event
 from typing import NamedTuple, Self
 
 from lcclassify.errors import InputError
+from lcclassify.grouped_log import GroupedLog
 from lcclassify.sinks.kafka import AtLeastOnce, Delivery, ExactlyOnce, Handled
 from lcclassify.sources.kafka import Intake
 from lcclassify.stream.brokers.check import check_brokers, exactly_once_possible
@@ -140,13 +141,14 @@ def _run(
 
 def _letters_of(messages: Sequence[Message]) -> Work:
     """The letters as they were sent; what is none is passed over."""
-    letters = []
+    letters, faults = [], GroupedLog(log, "letter")
     for message in messages:
         letter = Outgoing("dead", message.topic, message.key, message.value, message.headers)
         try:
             read_origin(letter.headers)
         except InputError as error:
-            log.warning("%s is passed over: %s", message.place, error)
+            faults.add("cannot be replayed", message.place, str(error))
         else:
             letters.append(letter)
+    faults.tell()
     return Work(letters, n_answered=len(letters), n_skipped=len(messages) - len(letters))

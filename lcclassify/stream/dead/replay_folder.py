@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from filelock import FileLock, Timeout
 
 from lcclassify.errors import BrokerError, InputError, OutputError
+from lcclassify.grouped_log import GroupedLog
 from lcclassify.sinks.kafka import ExactlyOnce, StaleError
 from lcclassify.sinks.letter_files import LetterFiles, LetterName
 from lcclassify.sources.kafka import PATIENCE_S, SLICE_S
@@ -150,11 +151,13 @@ class _Sender:
 
 def _read(files: LetterFiles, names: Sequence[LetterName]) -> Iterator[tuple[LetterName, Outgoing]]:
     """Letters; those that cannot be read stay where they are."""
+    faults = GroupedLog(log, "letter")
     for name in names:
         try:
             yield name, files.read(name)
-        except InputError as error:
-            log.warning("passed over: %s", error)
+        except InputError as error:  # which begins with the file's path
+            faults.add("cannot be replayed", str(name), str(error), kind="damaged")
+    faults.tell()
 
 
 @contextmanager

@@ -81,6 +81,7 @@ def test_show_config_says_what_counts_and_where_it_was_told(kafka, capsys, monke
     assert told["result"] == {
         "model": "toretto",
         "output schema": "elasticc-v0_9",
+        "reference nulls": True,
         "classifier name": None,
         "classifier version": None,
         "input format": "avro",
@@ -100,6 +101,25 @@ def test_show_config_says_what_counts_and_where_it_was_told(kafka, capsys, monke
         "value": False,
         "from": "command line",
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "nulls", "share"),
+    [
+        ((), True, 0),
+        (("--no-reference-nulls",), False, 0),
+        (("--to", "-"), False, 0),
+        (("--to", "-", "--reference-nulls", "--min-object-coverage", 0.5), True, 0.5),
+        (("--to", "-", "--output-schema", "elasticc-v0_9"), True, 0),
+        (("--to", "-", "--scribe-topic", "commands", "--scribe-server", "here:1"), True, 0),
+    ],
+)
+def test_a_published_schema_asks_for_as_little_as_the_reference(
+    kafka, capsys, options, nulls, share
+):
+    told = shown(capsys, *options)
+    assert told["result"]["reference nulls"] is nulls
+    assert told["settings"]["model.min_object_coverage"]["value"] == share
 
 
 def test_show_config_for_people(kafka, capsys):

@@ -33,6 +33,7 @@ def classify(catalogue, model):
         model.path,
         "--min-coverage",
         0,
+        "--reference-nulls",  # it has no features
         "-q",
         "--workers",
         1,

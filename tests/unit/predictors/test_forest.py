@@ -19,7 +19,8 @@ ROWS = st.lists(st.tuples(*[VALUES] * len(FEATURES)), min_size=1, max_size=12)
 
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory, make_model):
-    return load_predictor(make_model(tmp_path_factory.mktemp("model") / "toy"))
+    model = make_model(tmp_path_factory.mktemp("model") / "toy")
+    return load_predictor(model, reference_nulls=True)
 
 
 def batch_of(rows, **kwargs):

@@ -102,7 +102,7 @@ def test_an_object_without_a_header_costs_nobody_else(bundle, tables):
     for object_id in IDS[:-1]:
         np.testing.assert_allclose(after[object_id][0], before[object_id][0], rtol=0, atol=1e-6)
         assert after[object_id][1] is None
-    assert after["2"][1] == f"it is not in {tables / 'h.pq'}"
+    assert after["2"][1] == f"it is not in {tables / 'h.pq'}; its header is missing"
     assert after["2"][0].sum() == pytest.approx(1)
 
 

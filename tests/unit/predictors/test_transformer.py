@@ -175,7 +175,7 @@ def test_problems_and_repairs_of_the_reader_stay():
     found = PREDICTORS["A"].predict(given_batch)
     assert found.problems == {1: broken}
     assert found.repairs == {
-        0: "no header; MWEBV is infinite and counts as missing; "
+        0: "no header; its header is missing; MWEBV is infinite and counts as missing; "
         "1 of 2 observations are left out: their mjd or flux is not finite",
         2: "y read as Y",
     }

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -11,7 +13,11 @@ from lcclassify.testing import make_prediction
 TREE = Taxonomy.from_children(["P", "T"], {"T": ["SNIa", "SN/II"], "P": ["RRL"]})
 ROWS = [[0.4, 0.6, 0.75, 0.25, 1.0], [0.0, 0.0, 0.0, 0.0, 0.0], [0.5, 0.5, 1.0, 0.0, 1.0]]
 PROBLEMS = {1: Problem(Status.INVALID_FEATURES, "x = 'abc' is not a number")}
-PREDICTION = make_prediction(TREE, ROWS, PROBLEMS, ids=["b", "a", "b"])
+PREDICTION = replace(
+    make_prediction(TREE, ROWS, PROBLEMS, ids=["b", "a", "b"]),
+    found=np.array([1, 0, 1], np.int32),
+)
+AMOUNTS = {"features_found": 1, "features_needed": 1}
 PROVENANCE = {
     "classifier_name": "toy",
     "classifier_version": "1.0",
@@ -22,8 +28,9 @@ PROVENANCE = {
 
 def test_wide_has_a_column_per_class_and_answers_every_row():
     rows = flat_schema()(PREDICTION).to_pylist()
-    ok = {"status": "ok", "reason": None}
+    ok = {"status": "ok", "reason": None} | AMOUNTS
     bad = {"status": "invalid_features", "reason": "x = 'abc' is not a number"}
+    bad |= AMOUNTS | {"features_found": 0}
     none = {"SNIa": None, "SN/II": None, "RRL": None}
     # 0.6 * 0.75 = 0.45 and 0.6 * 0.25 = 0.15; a tie goes to the first class in column order
     answers = [
@@ -61,18 +68,35 @@ def test_tidy_has_a_row_per_object_and_class_and_one_without_class_for_a_problem
     table = flat_schema(tidy=True)(PREDICTION)
     assert table.column_names == [
         *("oid", "classifier_name", "classifier_version", "class_name", "probability", "ranking"),
-        *("status", "reason", "model_digest", "lcclassify_version"),
+        *("status", "reason", *AMOUNTS, "model_digest", "lcclassify_version"),
     ]
-    keys = ("oid", "class_name", "probability", "ranking", "status")
+    keys = ("oid", "class_name", "probability", "ranking", "status", "features_found")
     assert [tuple(row[key] for key in keys) for row in table.to_pylist()] == [
-        ("b", "SNIa", 0.6 * 0.75, 1, "ok"),
-        ("b", "RRL", 0.4, 2, "ok"),
-        ("b", "SN/II", 0.15, 3, "ok"),
-        ("a", None, None, None, "invalid_features"),
-        ("b", "SNIa", 0.5, 1, "ok"),
-        ("b", "RRL", 0.5, 2, "ok"),
-        ("b", "SN/II", 0.0, 3, "ok"),
+        ("b", "SNIa", 0.6 * 0.75, 1, "ok", 1),
+        ("b", "RRL", 0.4, 2, "ok", 1),
+        ("b", "SN/II", 0.15, 3, "ok", 1),
+        ("a", None, None, None, "invalid_features", 0),
+        ("b", "SNIa", 0.5, 1, "ok", 1),
+        ("b", "RRL", 0.5, 2, "ok", 1),
+        ("b", "SN/II", 0.0, 3, "ok", 1),
     ]
+
+
+def test_a_network_also_tells_how_many_observations_it_looked_at():
+    network = replace(PREDICTION.bundle, family="transformer")
+    seen = replace(PREDICTION, bundle=network, observations=np.array([7, 0, 2], np.int32))
+    for options, n_rows in (({}, [1, 1, 1]), ({"tidy": True}, [3, 1, 3])):
+        table = flat_schema(**options)(seen)
+        place = table.column_names.index("status")
+        names = ["status", "reason", *AMOUNTS, "observations_used"]
+        assert table.column_names[place : place + 5] == names
+        assert table["observations_used"].to_pylist() == np.repeat([7, 0, 2], n_rows).tolist()
+
+
+def test_what_nobody_counted_is_null():
+    table = flat_schema()(replace(PREDICTION, found=None))
+    assert table["features_found"].to_pylist() == [None] * 3
+    assert table["features_found"].type == table["features_needed"].type == pa.int32()
 
 
 def test_tidy_top_cuts_the_ranking():

@@ -178,8 +178,8 @@ def test_a_message_that_cannot_be_read_is_logged_and_counted(step, contain, make
     caplog.set_level(logging.WARNING, LOGGER)
     work = step([Message("in", 3, 8, b"{}"), Message("in", 3, 9, None), Message("in", 3, 10, good)])
     assert caplog.messages == [
-        "in [3] at offset 8 cannot be read: it is no Avro container",
-        "in [3] at offset 9 cannot be read: it has no value",
+        "1 message cannot be read, in [3] at offset 8: it is no Avro container",
+        "1 message cannot be read, in [3] at offset 9: it has no value",
     ]
     assert (len(sent(work)), work.n_skipped, work.statuses) == (1, 2, {"ok": 1})
     assert work.spans == {("in", 3): (8, 10)}
@@ -193,7 +193,7 @@ def test_the_message_that_is_to_blame_is_found(toy, make_settings, contain, make
     assert [m.key for m in sent(work)] == [b"a", b"b", b"c", b"d", b"e"]
     assert (work.n_skipped, work.statuses) == (2, {"ok": 5})
     assert caplog.messages == [
-        f"in [0] at offset {offset} cannot be answered: RuntimeError: stumbled" for offset in (2, 4)
+        "2 messages cannot be answered, the first in [0] at offset 2: RuntimeError: stumbled"
     ]
 
 
@@ -272,7 +272,7 @@ def test_an_alert_without_an_answer_is_not_classified(
     assert {c["classId"]: c["probability"] for c in found["classifications"]}[300] == 1
     assert work.statuses == {"missing_features": 1, "ok": 1}
     assert work.n_skipped == 1
-    assert caplog.messages == ["in [0] at offset 1 has no record: no alertId"]
+    assert caplog.messages == ["1 message got no record, in [0] at offset 1: no alertId"]
 
 
 def test_an_object_at_fault_is_logged_and_one_without_features_is_not(
@@ -288,9 +288,10 @@ def test_an_object_at_fault_is_logged_and_one_without_features_is_not(
     work = step(messages([json.dumps(value).encode() for value in values]))
     assert (sent(work), work.n_skipped, len(work.letters)) == ([], 3, 2)
     assert work.statuses == {"invalid_record": 1, "missing_features": 1, "invalid_features": 1}
-    assert caplog.messages[0] == "in [0] at offset 0 has no record: the object has no id"
-    assert caplog.messages[1].startswith("in [0] at offset 2 has no record: ")
-    assert len(caplog.messages) == 2
+    assert caplog.messages == [
+        "1 message got no record, in [0] at offset 0: the object has no id",
+        "1 message got no record, in [0] at offset 2: rb = 'text' is not a number",
+    ]
 
 
 def test_no_message_is_larger_than_the_producer_takes(
@@ -305,7 +306,7 @@ def test_no_message_is_larger_than_the_producer_takes(
     assert json.loads(work.outgoing[-1].value)["n_messages"] == 2
     assert json.loads(work.outgoing[-1].value)["candid"] == []
     assert (work.n_answered, work.n_skipped, work.statuses) == (1, 1, {"ok": 2})
-    assert caplog.messages[0].startswith("in [0] at offset 1 has no record: ")
+    assert caplog.messages[0].startswith("1 message got no record, in [0] at offset 1: ")
     assert caplog.messages[0].endswith(" bytes for out, more than message.max.bytes")
     assert caplog.messages[1].startswith("the metrics message of 2 messages has ")
 
@@ -397,8 +398,9 @@ def test_a_dead_letter_is_in_no_other_place(toy, make_settings, to, caplog):
     assert {m.key for m in work.outgoing if m.channel != "dead"} == {b"good"}
     if has_row:
         assert set(work.table["offset"].to_pylist()) == {0, 1}
-    places = [f"in [0] at offset {n} " for n in range(2, 8)]
-    assert all(any(text.startswith(place) for text in caplog.messages) for place in places)
+    places = [f", in [0] at offset {n}: " for n in range(2, 8)]
+    assert all(any(place in text for text in caplog.messages) for place in places)
+    assert all(text.startswith("1 message ") for text in caplog.messages)
     assert len(caplog.messages) == 6
 
 
