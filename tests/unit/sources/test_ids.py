@@ -25,7 +25,7 @@ INTEGERS = st.one_of(
     st.integers(1, 99),
     st.integers(EDGE - 3, EDGE + 3),
     st.integers(LSST - 40, LSST + 40),
-    st.integers(-(2**63), 2**63 - 1025),
+    st.integers(-(2**63) + 1025, 2**63 - 1025),  # whose floats are of 64 bits too
 )
 OBJECTS = st.one_of(st.none(), st.just(0), INTEGERS)
 
