@@ -25,6 +25,7 @@ def test_every_row_arrives_and_is_counted():
     assert [row["class"] for row in sink.rows] == ["A", "A", None, "A", "A"]
     assert summary.as_dict() == {
         "objects": 5,
+        "observed": 0,
         "repeated_ids": 2,  # both batches have an a and a b
         "statuses": {"ok": 4, "invalid_record": 1},
         "classes": {"A": 4},

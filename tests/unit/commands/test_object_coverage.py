@@ -22,7 +22,7 @@ ROWS = [
     [0.5, None, None, None],
 ]
 TABLE = pa.table(
-    {"oid": ["all", "null", "nothing", "one"]}
+    {"oid": ["all", "nulls", "nothing", "one"]}
     | {name: [row[number] for row in ROWS] for number, name in enumerate(FEATURES)}
 )
 AMOUNTS = ["features_found", "features_needed"]
@@ -100,8 +100,8 @@ def test_a_published_schema_answers_as_the_reference_unless_told_otherwise():
         with open("out.avro", "rb") as file:
             return [record["oid"] for record in fastavro.reader(file)]
 
-    assert oids() == ["all", "null", "nothing", "one"]
-    assert oids("--reference-nulls") == ["all", "null", "nothing", "one"]
+    assert oids() == ["all", "nulls", "nothing", "one"]
+    assert oids("--reference-nulls") == ["all", "nulls", "nothing", "one"]
     assert oids("--no-reference-nulls") == ["all", "one"]
     assert oids("--min-object-coverage", 0.5) == ["all"]
 
@@ -156,7 +156,7 @@ def test_every_kind_of_flat_result_says_how_much_was_there(to, options):
     assert run("--to", to, "-q", *options) == 0
     rows = READERS[to](to)
     found = {row["oid"]: row["features_found"] for row in rows}
-    assert found == {"all": 4, "null": 0, "nothing": 0, "one": 1}
+    assert found == {"all": 4, "nulls": 0, "nothing": 0, "one": 1}
     assert {row["features_needed"] for row in rows} == {4}
     names = list(rows[0])
     place = names.index("status")

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from lcclassify.batch import Batch, LightCurves
 from lcclassify.bundle import Feature
 from lcclassify.errors import InputError, ModelError
+from lcclassify.predictors.coverage import ObjectCoverage
 from lcclassify.predictors.transformer import TransformerPredictor, choose_device
+from lcclassify.remarks import Kind, Remark
 from lcclassify.status import Problem, Status
 from lcclassify.taxonomy import Taxonomy
 from lcclassify.testing import make_bundle, make_light_curves, make_transformer
@@ -143,11 +145,26 @@ def test_an_object_without_observations_is_told():
     assert np.isnan(found.conditional).all(1).tolist() == [False, True]
 
 
-def test_an_object_of_which_nothing_is_seen_is_answered_from_its_table():
+def unseen():
+    """Three observations of which a network sees none, in two ways."""
     n = 3
-    one = batch([n], flux=np.zeros(n))
-    other = batch([n], flux=np.zeros(n), mjd=np.full(n, 59000.0), band=np.full(n, 4, np.int8))
-    found, again = (PREDICTORS["A"].predict(each) for each in (one, other))
+    yield batch([n], flux=np.zeros(n))
+    yield batch([n], flux=np.zeros(n), mjd=np.full(n, 59000.0), band=np.full(n, 4, np.int8))
+
+
+def test_an_object_of_which_nothing_is_seen_has_no_answer():
+    reason = "none of its 3 observations can be used"
+    for each in unseen():
+        found = PREDICTORS["A"].predict(each)
+        assert found.problems == {0: Problem(Status.TOO_FEW_OBSERVATIONS, reason)}
+        assert np.isnan(found.conditional).all()
+        assert found.observations.tolist() == [0]
+        assert found.remarks == {Remark(Kind.ZERO_FLUX, "flux"): 3}
+
+
+def test_it_is_answered_from_its_table_where_the_reference_would():
+    predictor = load(MODELS["A"], objects=ObjectCoverage(reference_nulls=True))
+    found, again = map(predictor.predict, unseen())
     same(found.conditional, again.conditional)
     assert found.notes == {}
 

@@ -333,10 +333,10 @@ def packet(number, each):
 def test_alert_packets_have_the_same_as_columns(networks, tmp_path_factory, found):
     bundle, path = networks["header"], tmp_path_factory.mktemp("alerts") / "a.avro"
     with path.open("wb") as file:
-        fastavro.writer(file, fastavro.parse_schema(ALERT), [*map(packet, range(9), found)])
+        fastavro.writer(file, fastavro.parse_schema(ALERT), [*map(packet, range(1, 10), found)])
     answers, expected = through_files(bundle, path), in_memory(bundle, flat(found))
     for number in range(len(found)):
-        row, other = answers[number], expected[f"o{number}"]
+        row, other = answers[number + 1], expected[f"o{number}"]  # 0 is no object
         assert (row["status"], row["class"]) == (other["status"], other["class"]), row["reason"]
         assert row["probability"] == pytest.approx(other["probability"], abs=1e-6)
         assert row["features_found"] == other["features_found"]

@@ -105,7 +105,7 @@ def flat(settings_of, **of_model):
     return replace(told, model=replace(told.model, **of_model))
 
 
-VALUES = [record("full"), record("null", NULL), record("one", NULL | {"rb": 0.5})]
+VALUES = [record("full"), record("nulls", NULL), record("one", NULL | {"rb": 0.5})]
 MESSAGES = [Message("in", 0, n, value) for n, value in enumerate(VALUES)]
 OK, MISSING = "ok", "missing_features"
 
@@ -137,7 +137,7 @@ def test_what_cannot_be_read_has_nothing(settings_of):
 @pytest.mark.parametrize(
     ("of_model", "keys"),
     [
-        ({}, ["full", "null", "one"]),
+        ({}, ["full", "nulls", "one"]),
         ({"reference_nulls": False}, ["full", "one"]),
         ({"min_object_coverage": 1}, ["full"]),
     ],
