@@ -90,3 +90,11 @@ def test_an_object_with_a_light_curve_that_is_not_there_is_a_repaired_one(tmp_pa
     [joined] = JoinedSource(ListSource([batch]), JoinTable("t.parquet", files, ["MWEBV"]))
     assert joined.repairs == {1: "y is Y; it is not in t.parquet", 2: "it is not in t.parquet"}
     assert joined.features["MWEBV"].to_pylist() == [1.0, None, None]
+
+
+def test_a_table_of_which_nothing_is_read_repairs_nobody(tmp_path):
+    files = table(tmp_path / "t.parquet", ["a"], [1.0])
+    batch = replace(make_batch({"x": [1, 2]}), light_curves=make_light_curves([1, 2]))
+    source = JoinedSource(ListSource([batch]), JoinTable("t.parquet", files, []))
+    [joined] = source
+    assert (joined.repairs, source.n_unmatched, source.example) == ({}, 1, "b")
