@@ -24,9 +24,9 @@ def load_predictor(
 
     ``min_coverage`` is the share of its features that a table must give (the rest counts as not
     computed), ``min_object_coverage`` that of which each object must have a value; at 0 it must
-    have one, unless ``reference_nulls`` lets a forest answer of none. ``threads`` is the number of
-    threads that share a batch, ``device`` where transformers run: cpu, cuda, or auto for a GPU if
-    there is one.
+    have one, unless ``reference_nulls`` asks for answers of nothing, as ALeRCE gives them.
+    ``threads`` is the number of threads that share a batch, ``device`` where transformers run: cpu,
+    cuda, or auto for a GPU if there is one.
     """
     bundle = model if isinstance(model, ModelBundle) else resolve_model(fspath(model))
     objects = ObjectCoverage(min_object_coverage, reference_nulls)

@@ -42,8 +42,8 @@ def main_ok(*argv):
     assert stop.value.code in (0, None)
 
 
-def classify(*argv, to):
-    main_ok("classify-file", *argv, "--to", to, "--quiet", "--on-drift", "ignore")
+def classify(*argv, to, nulls="--reference-nulls"):
+    main_ok("classify-file", *argv, "--to", to, "--quiet", "--on-drift", "ignore", nulls)
     return pq.read_table(to)
 
 
@@ -119,6 +119,20 @@ def test_tables_are_answered_as_by_the_reference(model, flux_column, folder, bun
     check(table, folder, model, flux_column, repaired)
 
 
+def test_objects_of_which_nothing_can_be_seen_have_no_class(folder, bundles, tmp_path):
+    """The reference answers those of the last test from the header alone."""
+    path = folder / "inputs" / "messages_newest.avro"
+    argv = (path, "--model", bundles / "balto")
+    table = classify(*argv, to=tmp_path / "a.parquet", nulls="--no-reference-nulls")
+    unseen = [row for row in table.to_pylist() if row["status"] == "too_few_observations"]
+    assert {row["oid"] for row in unseen} == {"5700534", "3207", "248"}
+    assert {(row["class"], row["observations_used"]) for row in unseen} == {(None, 0)}
+    other = classify(*argv, to=tmp_path / "b.parquet")
+    seen = [row for row in table.to_pylist() if row["class"] is not None]
+    expected = {row["oid"]: row for row in other.to_pylist()}
+    assert seen == [expected[row["oid"]] for row in seen]
+
+
 def test_fluxes_of_another_zero_point_are_scaled(folder, bundles, tmp_path, capsys):
     """mag_corr is mag x 10 ** (-3.9 / 2.5): declared as such, it gives the answers of mag."""
     inputs = folder / "inputs"
@@ -126,7 +140,7 @@ def test_fluxes_of_another_zero_point_are_scaled(folder, bundles, tmp_path, caps
     columns.write_text('[columns]\nflux = "mag_corr"\nflux_err = "e_mag_corr"\n')
     argv = [inputs / "detections.parquet", "--join", inputs / "headers.parquet"]
     argv += ["--columns", columns, "--model", bundles / "balto", "--to", tmp_path / "a.parquet"]
-    main_ok("classify-file", *argv, "--zero-point", "27.5")
+    main_ok("classify-file", *argv, "--zero-point", "27.5", "--reference-nulls")
     note = "light curves: fluxes of zero point 27.5 are scaled to the model's 31.4"
     assert note in capsys.readouterr().err.splitlines()
     answers = pq.read_table(tmp_path / "a.parquet")

@@ -61,7 +61,7 @@ def containers(schema, records):
 def open_flat(model, **of_input):
     client = Client("none:1")
     told = Input(client, "g", ("in",), **of_input)
-    return open_step(Settings(told, Model(str(model.path)), Output(), to="-"))
+    return open_step(Settings(told, Model(str(model.path), reference_nulls=True), Output(), to="-"))
 
 
 def expected_rows(folder, model):
@@ -96,7 +96,7 @@ def test_messages_are_answered_as_by_the_reference_and_in_files(model, age, fold
     check(answers, expected_rows(folder, model))
 
     part = AvroPart(*find_places(str(folder / "inputs" / f"messages_{age}.avro"), {".avro"}))
-    predictor = load_predictor(models[model])
+    predictor = load_predictor(models[model], reference_nulls=True)
     names = match_features(predictor.bundle.features, tuple(part.columns)).used
     files = FileSet((part,), MESSAGES[age])
     [batch] = FileSource(files, names, light_curves=LightCurveOptions())

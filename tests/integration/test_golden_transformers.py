@@ -148,7 +148,7 @@ def compare(found, expected):
 def test_probabilities_equal_the_reference(folder, inputs, bundles, name, flux_column):
     oids, columns, expected, classes = expected_rows(folder, name)
     here = columns == flux_column
-    predictor = load_predictor(bundles(name), threads=2)
+    predictor = load_predictor(bundles(name), reference_nulls=True, threads=2)
     assert predictor.bundle.taxonomy.classes == classes
     found = predictor.predict(batch_of(inputs, oids[here].tolist(), flux_column, predictor.bundle))
     assert found.problems == {}
@@ -162,7 +162,7 @@ def test_repaired_objects_are_answered_as_suggested(
 ):
     oids, columns, expected, _ = expected_rows(folder, published, "suggested")
     here = columns == flux_column
-    predictor = load_predictor(bundles(published))
+    predictor = load_predictor(bundles(published), reference_nulls=True)
     given = batch_of(inputs, oids[here].tolist(), flux_column, predictor.bundle, lower_case_y=Y)
     found = predictor.predict(given)
     assert found.problems == {}
