@@ -59,7 +59,7 @@ ReferenceNullsOpt = Annotated[
     bool | None,
     typer.Option(
         "--reference-nulls/--no-reference-nulls",
-        help="Answer objects of which no feature has a value, as ALeRCE's code does. Default: with "
+        help="Answer objects of which nothing can be used, as ALeRCE's code does. Default: with "
         "--output-schema only.",
         show_default=False,
     ),
