@@ -6,11 +6,14 @@ from lcclassify.bundle import ModelBundle
 from lcclassify.errors import InputError, ModelError
 from lcclassify.predictors.predictor import Predictor
 
+UNFIT = "it cannot be loaded"
+
 
 def _forest(bundle: ModelBundle, min_coverage: float, threads: int, device: str) -> Predictor:
     from lcclassify.predictors.forest import ForestPredictor  # the engine takes half a second
 
-    return ForestPredictor(bundle, min_coverage=min_coverage, threads=threads)
+    with bundle.faults(UNFIT):
+        return ForestPredictor(bundle, min_coverage=min_coverage, threads=threads)
 
 
 def _transformer(bundle: ModelBundle, min_coverage: float, threads: int, device: str) -> Predictor:
@@ -24,11 +27,12 @@ def _transformer(bundle: ModelBundle, min_coverage: float, threads: int, device:
         raise ModelError(
             f"{bundle.label} is a transformer and needs torch: pip install 'lcclassify[torch]'"
         ) from None
-    model, golden = read_transformer(bundle), read_golden_rows(bundle)
-    predictor = TransformerPredictor(
-        bundle, model, min_coverage=min_coverage, threads=threads, device=device
-    )
-    predictor.self_test(golden.light_curves, golden.inputs, golden.answers)
+    with bundle.faults(UNFIT):
+        model, golden = read_transformer(bundle), read_golden_rows(bundle)
+        predictor = TransformerPredictor(
+            bundle, model, min_coverage=min_coverage, threads=threads, device=device
+        )
+        predictor.self_test(golden.light_curves, golden.inputs, golden.answers)
     return predictor
 
 

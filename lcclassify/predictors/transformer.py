@@ -14,7 +14,8 @@ from lcclassify.features import Receipt, match_features
 from lcclassify.prediction import Prediction
 from lcclassify.predictors.light_curves import Sequences, cut, sequences
 from lcclassify.predictors.matrix import feature_matrix
-from lcclassify.predictors.network import Network, Observations
+from lcclassify.predictors.network import Network
+from lcclassify.predictors.observations import Observations
 from lcclassify.predictors.tabular import QuantileTransform, fill_missing
 from lcclassify.status import Problem, Status, join_texts
 from lcclassify.transformer import Transformer
