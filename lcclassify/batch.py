@@ -33,14 +33,23 @@ class LightCurves:
     zero_point: float  # AB magnitude of flux 1, as the reader was told: 31.4 for nJy
 
     def __post_init__(self) -> None:
-        """InputError if the columns are not of the same observations, or of no known unit."""
+        """InputError if the columns are not of the same observations, or of no known unit.
+
+        Whatever is made of light curves goes by their offsets: they are compared, not subtracted,
+        since differences of arbitrary integers overflow.
+        """
         if not is_zero_point(self.zero_point):
             raise InputError(f"{self.zero_point} is no zero point of fluxes: {ZERO_POINTS}")
-        if self.offsets[0] != 0 or (np.diff(self.offsets) < 0).any():
+        columns = (self.mjd, self.band, self.flux, self.flux_err)
+        kinds = [array.dtype.kind for array in (self.offsets, self.band)]
+        if any(array.ndim != 1 for array in (self.offsets, *columns)) or kinds != ["i", "i"]:
+            raise InputError("light curves are flat columns, with offsets and bands of integers")
+        ends = self.offsets[:1].tolist() + self.offsets[-1:].tolist()
+        if ends[:1] != [0] or (self.offsets[1:] < self.offsets[:-1]).any():
             raise InputError("offsets of light curves start at 0 and never fall")
-        lengths = {len(self.mjd), len(self.band), len(self.flux), len(self.flux_err)}
-        if lengths != {int(self.offsets[-1])}:
-            raise InputError(f"columns of {sorted(lengths)} values, not {self.offsets[-1]}")
+        lengths = {len(column) for column in columns}
+        if lengths != {ends[-1]}:
+            raise InputError(f"columns of {sorted(lengths)} values, not {ends[-1]}")
 
 
 @dataclass(frozen=True, slots=True)

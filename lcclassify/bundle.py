@@ -8,16 +8,14 @@ the model in outputs. Nothing in a bundle can be executed.
 import hashlib
 import json
 import lzma
-import math
 import os
 import shutil
 import tempfile
-import tomllib
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -25,55 +23,38 @@ import numpy as np
 import tomli_w
 
 from lcclassify.cache import cache_dir
-from lcclassify.digest import file_digest
-from lcclassify.errors import ModelError, OutputError, os_reason
+from lcclassify.digest import file_digest, open_regular
+from lcclassify.errors import MALFORMED, ModelError, OutputError, os_reason, told
+from lcclassify.held import check_digest, read_array, read_checked
+from lcclassify.manifest import (
+    FORMAT,
+    MANIFEST,
+    Feature,
+    Range,
+    is_model_name,
+    is_name,
+    read_manifest,
+)
 from lcclassify.taxonomy import Taxonomy
 
-FORMAT = 1
-MANIFEST = "manifest.toml"
+__all__ = [
+    "FORMAT",
+    "Feature",
+    "ModelBundle",
+    "Range",
+    "copy_bundle",
+    "is_bundle",
+    "is_model_name",
+    "open_bundle",
+    "verify_bundle",
+    "write_bundle",
+]
+
 SUMS = "SHA256SUMS"
-FAMILIES = ("forest", "transformer")
 BAD_ZIP = (  # what zipfile lets out of damaged, encrypted or exotic archives
     *(zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError),
     *(zlib.error, lzma.LZMAError),
 )
-
-
-class Range(NamedTuple):
-    """Where the values of a feature lay in training."""
-
-    low: float
-    high: float
-    outside_share: float = 0.0  # of values like those, at most so many lie outside
-
-
-class Feature(NamedTuple):
-    """One column of the matrix that a model was trained on."""
-
-    name: str
-    accepts: tuple[str, ...]  # column names it is read from; the first that is there wins
-    missing_share: float | None  # share of training rows without a value, where known
-    range: Range | None = None  # of the values, where known
-
-    @property
-    def entry(self) -> dict[str, Any]:
-        """What a manifest says of it."""
-        entry: dict[str, Any] = {"name": self.name, "accepts": self.accepts}
-        if self.missing_share is not None:
-            entry["missing_share"] = round(self.missing_share, 4)
-        if self.range is not None:
-            entry["range"] = self.range[:2]
-            entry["outside_share"] = round(self.range.outside_share, 4)
-        return entry
-
-    @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> "Feature":
-        """The feature of which a manifest says this. KeyError, TypeError or ValueError"""
-        limits = None
-        if "range" in entry:
-            low, high = entry["range"]
-            limits = Range(low, high, entry.get("outside_share", 0.0))
-        return cls(entry["name"], tuple(entry["accepts"]), entry.get("missing_share"), limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +70,7 @@ class ModelBundle:
     features: tuple[Feature, ...]  # in the order of the matrix
     class_shares: Mapping[str, float] | None  # how often it answers each class, where known
     manifest: Mapping[str, Any]  # everything else: card, provenance, parts of the family
+    sums: Mapping[str, str] = field(default_factory=dict)  # file -> its SHA-256
 
     @property
     def needs_light_curves(self) -> bool:
@@ -101,41 +83,58 @@ class ModelBundle:
         return f"{self.name}@{self.version}"
 
     def array(self, name: str) -> np.ndarray:
-        """A flat array of the bundle, memory-mapped read-only and so shared between processes."""
+        """An array of the bundle, read-only, which nobody changes; processes share it. ModelError
+
+        ``lcclassify.held`` says from where it is mapped.
+        """
+        file = f"{name}.npy"
+        with self.faults(f"bad {file}"):
+            if file not in self.sums:
+                raise ModelError(f"its {SUMS} does not list {file}")
+            return read_array(self.path / file, self.sums[file])
+
+    @contextmanager
+    def faults(self, what: str) -> Iterator[None]:
+        """Let out what is wrong with its content as a ModelError that names it."""
+        whose = f"model {self.path}: "
         try:
-            array = np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        except Exception as error:  # numpy's reader lets many kinds out on a damaged header
-            raise ModelError(f"model {self.path}: cannot read {name}.npy: {error!r}") from None
-        if not isinstance(array, np.ndarray):
-            raise ModelError(f"model {self.path}: {name}.npy is no array")
-        return array
+            yield
+        except ModelError as error:
+            raise ModelError(whose + str(error).removeprefix(whose)) from None
+        except MALFORMED as error:
+            raise ModelError(f"{whose}{what}: {told(error)}") from None
+
+
+class Sums(NamedTuple):
+    """What SHA256SUMS says."""
+
+    digest: str  # of itself
+    files: Mapping[str, str]  # file -> its SHA-256
 
 
 def open_bundle(path: Path) -> ModelBundle:
     """Open a bundle; hash its files unless size and time agree with the last check's record."""
     folder = _folder(path)
     sums = _read_sums(folder)
-    if not _is_recorded(folder, sums):
+    stamps = _stamps(folder, sums)  # before they are hashed: a change meanwhile will be noticed
+    if stamps is None or stamps != _recorded(folder):
         verify_bundle(folder)
-        _record(folder, sums)
-    return _parse(folder)
+        _record(folder, stamps)
+    return _parse(folder, sums)
 
 
 def verify_bundle(path: Path) -> int:
     """Hash every file of a bundle and return how many there were. ModelError on a difference."""
     folder = _folder(path)
     sums = _read_sums(folder)
-    for name, expected in sums.items():
+    for name, expected in sums.files.items():
         try:
-            found = file_digest(folder / name)
+            check_digest(folder / name, file_digest(folder / name), expected)
         except OSError as error:
             raise ModelError(f"model {path}: {name}: {os_reason(error)}") from None
-        if found != expected:
-            raise ModelError(
-                f"model {path}: {name} was changed or damaged: its SHA-256 is {found}, "
-                f"{SUMS} says {expected}; install the model again"
-            )
-    return len(sums)
+        except ModelError as error:
+            raise ModelError(f"model {path}: {error}") from None
+    return len(sums.files)
 
 
 def write_bundle(
@@ -153,7 +152,7 @@ def write_bundle(
             names = sorted(file.name for file in folder.iterdir())
             sums = "".join(f"{file_digest(folder / name)}  {name}\n" for name in names)
             (folder / SUMS).write_text(sums, "utf-8")
-            _parse(folder)
+            _parse(folder, _read_sums(folder))
             if path.suffix == ".zip":
                 _zip(folder, path)
             else:
@@ -170,7 +169,7 @@ def copy_bundle(source: Path, path: Path) -> ModelBundle:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _temporary_folder(path.parent) as copy:
-            for name in (*sums, SUMS):
+            for name in (*sums.files, SUMS):
                 shutil.copyfile(folder / name, copy / name)
             verify_bundle(copy)
             with suppress(FileExistsError):
@@ -187,101 +186,34 @@ def is_bundle(path: Path) -> bool:
     return os.path.isfile(path / MANIFEST) or os.path.isfile(path / SUMS)
 
 
-def _parse(folder: Path) -> ModelBundle:
+def _parse(folder: Path, sums: Sums) -> ModelBundle:
     try:
-        manifest = tomllib.loads((folder / MANIFEST).read_text("utf-8"))
-        if manifest["format"] != FORMAT:
-            raise ModelError(
-                f"model {folder}: its format is {manifest['format']!r} and this lcclassify reads "
-                f"{FORMAT}; update lcclassify"
-            )
-        if manifest["family"] not in FAMILIES:
-            raise ModelError(f"model {folder}: unknown family {manifest['family']!r}")
-        nodes = tuple(manifest["taxonomy"]["nodes"])
-        parents = manifest["taxonomy"]["parents"]
-        taxonomy = Taxonomy(nodes, tuple(nodes.index(name) if name else -1 for name in parents))
-        features = tuple(map(Feature.of, manifest["features"]))
-        family = manifest["family"]
-        _check_names(manifest["name"], manifest["version"], family, taxonomy, features)
-        class_shares = manifest.get("class_shares")
-        _check_shares(class_shares, taxonomy)
-        return ModelBundle(
-            path=folder,
-            digest=file_digest(folder / SUMS),
-            name=manifest["name"],
-            version=manifest["version"],
-            family=family,
-            taxonomy=taxonomy,
-            features=features,
-            class_shares=class_shares,
-            manifest=manifest,
-        )
+        said = read_manifest(read_checked(folder / MANIFEST, sums.files[MANIFEST]))
     except OSError as error:
-        raise ModelError(f"model {folder}: {os_reason(error)}: {error.filename}") from None
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise ModelError(f"model {folder}: bad {MANIFEST}: {error!r}") from None
+        raise ModelError(f"model {folder}: {os_reason(error)}: {MANIFEST}") from None
+    except ModelError as error:
+        raise ModelError(f"model {folder}: {error}") from None
+    return ModelBundle(path=folder, digest=sums.digest, sums=sums.files, **said._asdict())
 
 
-def _check_names(
-    name: object, version: object, family: str, taxonomy: Taxonomy, features: tuple[Feature, ...]
-) -> None:
-    """Refuse names that cannot be told apart, printed, or part of a path. ValueError."""
-    for label in (name, version):
-        if not is_model_name(label):
-            raise ValueError(f"{label!r} cannot be the name or version of a model")
-    names = [feature.name for feature in features]
-    spellings = [spelling for feature in features for spelling in feature.accepts]
-    if len(set(names)) != len(names) or (not names and family == "forest"):
-        raise ValueError("there are no features, or one twice")
-    for text in (*names, *spellings, *taxonomy.nodes):
-        if not _is_name(text):
-            raise ValueError(f"{text!r} cannot be a name")
-    for feature in features:
-        if not 0 <= (feature.missing_share or 0) <= 1:
-            raise ValueError(f"missing_share of {feature.name} is {feature.missing_share!r}")
-        if feature.range is not None:
-            low, high, outside_share = feature.range
-            if not -math.inf < low <= high < math.inf:
-                raise ValueError(f"range of {feature.name} is {[low, high]!r}")
-            if not 0 <= outside_share <= 1:
-                raise ValueError(f"outside_share of {feature.name} is {outside_share!r}")
-
-
-def _check_shares(shares: Mapping[str, float] | None, taxonomy: Taxonomy) -> None:
-    """Refuse shares that are not of all the classes together. ValueError."""
-    if shares is None:
-        return
-    if sorted(shares) != sorted(taxonomy.classes):
-        raise ValueError("class_shares are not of the classes of the tree")
-    if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 0.01:
-        raise ValueError("class_shares do not sum to 1")
-
-
-def is_model_name(value: object) -> bool:
-    """Whether it can be the name or version of a model: told apart, printed, part of a path."""
-    return _is_name(value) and str(value)[0] not in ".-" and not set(str(value)) & set("/\\@")
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= 200
-
-
-def _read_sums(folder: Path) -> dict[str, str]:
+def _read_sums(folder: Path) -> Sums:
     try:
-        lines = (folder / SUMS).read_text("utf-8").splitlines()
+        with open_regular(folder / SUMS) as file:
+            content = file.read()
+        lines = content.decode("utf-8").splitlines()
     except OSError:
         raise ModelError(f"{folder} is not a model bundle: it has no {SUMS}") from None
     except UnicodeDecodeError:
         raise ModelError(f"model {folder}: {SUMS} is damaged") from None
-    sums = {}
+    sums: dict[str, str] = {}
     for line in lines:
         digest, _, name = line.partition("  ")
-        if len(digest) != 64 or not _is_name(name) or Path(name).name != name or name in sums:
-            raise ModelError(f"model {folder}: bad line in {SUMS}: {line!r}")
+        if len(digest) != 64 or not is_name(name) or Path(name).name != name or name in sums:
+            raise ModelError(f"model {folder}: bad line in {SUMS}: {line!r:.200}")
         sums[name] = digest
     if MANIFEST not in sums:
         raise ModelError(f"model {folder}: {SUMS} does not list {MANIFEST}")
-    return sums
+    return Sums(hashlib.sha256(content).hexdigest(), sums)
 
 
 def _record_path(folder: Path) -> Path:
@@ -289,26 +221,29 @@ def _record_path(folder: Path) -> Path:
     return cache_dir() / "checked" / f"{key}.json"
 
 
-def _stamps(folder: Path, sums: Mapping[str, str]) -> dict[str, list[int]]:
-    stats = {name: (folder / name).stat() for name in (*sums, SUMS)}
+def _stamps(folder: Path, sums: Sums) -> dict[str, list[int]] | None:
+    """Size and time of each file; None if one is not there."""
+    try:
+        stats = {name: (folder / name).stat() for name in (*sums.files, SUMS)}
+    except OSError:
+        return None
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
-def _is_recorded(folder: Path, sums: Mapping[str, str]) -> bool:
+def _recorded(folder: Path) -> Any:
     try:
-        recorded = json.loads(_record_path(folder).read_text("utf-8"))
-        return bool(recorded == _stamps(folder, sums))
-    except (OSError, ValueError):
-        return False
+        return json.loads(_record_path(folder).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
-def _record(folder: Path, sums: Mapping[str, str]) -> None:
+def _record(folder: Path, stamps: dict[str, list[int]] | None) -> None:
     path = _record_path(folder)
     with suppress(OSError):  # a read-only cache costs time at the next load, nothing else
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(_stamps(folder, sums), file)
+            json.dump(stamps, file)
         Path(name).replace(path)
 
 
@@ -320,22 +255,25 @@ def _folder(path: Path) -> Path:
 def _unpack(archive: Path) -> Path:
     """The folder in the cache that a zipped bundle was unpacked to, once per digest."""
     try:
-        folder = cache_dir() / "unpacked" / file_digest(archive)
+        digest = file_digest(archive)
+        folder = cache_dir() / "unpacked" / digest
         if folder.is_dir():
             return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(archive) as bundle, _temporary_folder(folder.parent) as copy:
             for member in bundle.infolist():
                 name = member.filename
-                if Path(name).name != name or not _is_name(name):
-                    raise ModelError(f"it holds {name!r}")
+                if Path(name).name != name or not is_name(name):
+                    raise ModelError(f"it holds {name!r:.200}")
                 if (copy / name).exists():
                     raise ModelError(f"it holds {name} twice")
                 with bundle.open(member) as source, (copy / name).open("xb") as target:
                     shutil.copyfileobj(source, target)
-            if {file.name for file in copy.iterdir()} != {*_read_sums(copy), SUMS}:
+            if {file.name for file in copy.iterdir()} != {*_read_sums(copy).files, SUMS}:
                 raise ModelError(f"it holds other files than its {SUMS} lists")
             verify_bundle(copy)
+            if file_digest(archive) != digest:
+                raise ModelError("it was changed while it was read")
             with suppress(FileExistsError):
                 _move(copy, folder)
         return folder

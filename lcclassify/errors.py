@@ -15,6 +15,9 @@ LcclassifyError
 import os
 from typing import ClassVar
 
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+# what code lets out that looks for something in data that are not of the shape it expects
+
 
 class LcclassifyError(Exception):
     """An error with a sentence for the user: what, where, what was expected, what to do."""
@@ -80,3 +83,9 @@ class ReaderGoneError(OutputError):
 def os_reason(error: OSError) -> str:
     """What the operating system said, without the path that the message around it names."""
     return os.strerror(error.errno) if error.errno else str(error)
+
+
+def told(error: Exception, limit: int = 300) -> str:
+    """Another library's error on one line, and no longer than that."""
+    text = repr(error)
+    return text if len(text) <= limit else f"{text[:limit]}..."

@@ -15,6 +15,7 @@ from lcclassify.batch import BANDS, LightCurves
 from lcclassify.bundle import Feature, ModelBundle, write_bundle
 from lcclassify.errors import InputError, ModelError
 from lcclassify.features import input_spellings
+from lcclassify.manifest import number, texts, whole
 from lcclassify.network_check import check_network, tensor_shapes
 from lcclassify.ranges import of_quantiles
 from lcclassify.selftest_network import GoldenRows, golden_rows
@@ -84,15 +85,9 @@ def write_transformer(dest: Path, transformer: Transformer, card: Mapping[str, A
 
 def read_transformer(bundle: ModelBundle) -> Transformer:
     """The network of a bundle: views into its mapped arrays, checked. ModelError"""
-    try:
+    with bundle.faults("bad description of the network"):
         transformer = _transformer(bundle)
         check_network(transformer)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(
-            f"model {bundle.path}: bad description of the network: {error!r}"
-        ) from None
-    except ModelError as error:
-        raise ModelError(f"model {bundle.path}: {error}") from None
     return transformer
 
 
@@ -100,50 +95,52 @@ def read_golden_rows(bundle: ModelBundle) -> GoldenRows:
     """The light curves, inputs and answers to test a loaded network with. ModelError"""
     offsets, seen = bundle.array("golden_offsets"), bundle.array("golden_observations")
     answers = bundle.array("golden_answers")
-    n_rows, n_inputs = len(answers), len(bundle.features)
+    n_rows = max(answers.shape[0], 1) if answers.ndim else 1
+    n_seen = seen.shape[0] if seen.ndim else 0
+    n_inputs = len(bundle.features)
     inputs = bundle.array("golden_inputs") if n_inputs else np.empty((n_rows, 0))
-    wrong = f"model {bundle.path}: golden rows of the wrong shape"
+    wrong = ModelError(f"model {bundle.path}: golden rows of the wrong shape")
     expected = {
         "offsets": ((n_rows + 1,), np.int64, offsets),
-        "observations": ((len(seen), 4), np.float64, seen),
+        "observations": ((n_seen, 4), np.float64, seen),
         "inputs": ((n_rows, n_inputs), np.float64, inputs),
-        "answers": ((max(n_rows, 1), len(bundle.taxonomy.nodes)), np.float64, answers),
+        "answers": ((n_rows, len(bundle.taxonomy.nodes)), np.float64, answers),
     }
     if any(array.shape != shape or array.dtype != kind for shape, kind, array in expected.values()):
-        raise ModelError(wrong)
-    if offsets[0] != 0 or (np.diff(offsets) < 0).any() or not np.isin(seen[:, 1], range(6)).all():
-        raise ModelError(wrong)
+        raise wrong
     mjd, band, flux, flux_err = seen.T
+    if not np.isin(band, range(len(BANDS))).all():
+        raise wrong
     zero_point = read_zero_point(bundle)
     try:
         curves = LightCurves(offsets, mjd, band.astype(np.int8), flux, flux_err, zero_point)
     except InputError:
-        raise ModelError(wrong) from None
+        raise wrong from None
     return GoldenRows(curves, inputs, answers)
 
 
 def read_zero_point(bundle: ModelBundle) -> float:
     """The AB magnitude of flux 1 that the network takes. ModelError"""
-    try:
-        return float(bundle.manifest["light_curve"]["zero_point"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"model {bundle.path}: no zero point: {error!r}") from None
+    with bundle.faults("no zero point"):
+        return number(bundle.manifest["light_curve"]["zero_point"])
 
 
 def _transformer(bundle: ModelBundle) -> Transformer:
     network = bundle.manifest["network"]
-    if tuple(bundle.manifest["light_curve"]["bands"]) != BANDS:
+    if texts(bundle.manifest["light_curve"]["bands"]) != BANDS:
         raise ModelError("the bands are not those of the Rubin Observatory")
     if bundle.manifest["missing"] != {"value": MISSING}:
         raise ModelError("unknown rule for missing values")
+    if set(bundle.taxonomy.parent) != {-1}:
+        raise ModelError("the class tree of a network has branches")
     inputs = tuple(feature.name for feature in bundle.features)
     return Transformer(
         settings=Settings(
             generation=network["generation"],
             table=network["table"],
-            heads=int(network["heads"]),
-            table_heads=int(network["table_heads"]),
-            t_max=float(network["t_max"]),
+            heads=whole(network["heads"]),
+            table_heads=whole(network["table_heads"]),
+            t_max=number(network["t_max"]),
             zero_point=read_zero_point(bundle),
         ),
         classes=bundle.taxonomy.nodes,
@@ -154,16 +151,19 @@ def _transformer(bundle: ModelBundle) -> Transformer:
 
 
 def _tensors(weights: np.ndarray, entries: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    if weights.ndim != 1:
+        raise ModelError(f"the weights have {weights.ndim} dimensions, expected 1")
     tensors: dict[str, np.ndarray] = {}
     start = 0
     for entry in entries:
-        shape = [int(length) for length in entry["shape"]]
+        (name,), shape = texts([entry["name"]]), [whole(length) for length in entry["shape"]]
         count = math.prod(shape)
-        if entry["name"] in tensors or min(shape, default=0) < 1 or start + count > len(weights):
-            raise ModelError(f"tensor {entry['name']} is there twice, or its weights are not there")
-        tensors[entry["name"]] = weights[start : start + count].reshape(shape)
+        if name in tensors or min(shape, default=0) < 1 or start + count > len(weights):
+            told = ascii(name)[1:-1]
+            raise ModelError(f"tensor {told:.80} is there twice, or its weights are not there")
+        tensors[name] = weights[start : start + count].reshape(shape)
         start += count
-    if weights.ndim != 1 or start != len(weights):
+    if start != len(weights):
         raise ModelError(f"{weights.size} weights, expected {start}")
     return tensors
 
@@ -173,8 +173,9 @@ def _quantiles(bundle: ModelBundle) -> tuple[QuantileTable, ...]:
     quantiles, references = bundle.array("quantiles"), bundle.array("references")
     if counts.ndim != 1 or counts.dtype != np.int64 or (counts < 1).any():
         raise ModelError("the counts of quantiles are no list of positive integers")
-    if {quantiles.shape, references.shape} != {(int(counts.sum()),)}:
-        raise ModelError(f"{quantiles.size} quantiles, expected {counts.sum()}")
+    total = sum(counts.tolist())  # not of numpy's integers, which overflow
+    if {quantiles.shape, references.shape} != {(total,)}:
+        raise ModelError(f"{quantiles.size} quantiles, expected {total}")
     ends = np.cumsum(counts)
     return tuple(
         QuantileTable(quantiles[end - count : end], references[end - count : end])

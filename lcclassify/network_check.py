@@ -68,7 +68,8 @@ def check_network(transformer: Transformer) -> dict[str, int]:
     settings = transformer.settings
     kinds = get_args(Generation), get_args(Table)
     if settings.generation not in kinds[0] or settings.table not in kinds[1]:
-        raise ModelError(f"generation {settings.generation!r}, table {settings.table!r}: unknown")
+        named = f"generation {settings.generation!r:.80}, table {settings.table!r:.80}"
+        raise ModelError(f"{named}: unknown")
     try:
         sizes = network_sizes(settings.table, transformer.tensors)
     except ShapeError as error:
@@ -99,7 +100,7 @@ def check_quantiles(name: str, table: QuantileTable) -> None:
             raise ModelError(f"the {what} of {name} are no list of float64")
         if not np.isfinite(values).all():
             raise ModelError(f"the {what} of {name} hold a value that is not finite")
-        if (np.diff(values) < 0).any():
+        if (values[1:] < values[:-1]).any():
             raise ModelError(f"the {what} of {name} are not ascending")
     if len(table.quantiles) != len(table.references):
         raise ModelError(

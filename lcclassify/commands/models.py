@@ -32,7 +32,7 @@ def models(context: typer.Context, as_json: JsonOpt = False) -> None:
         typer.echo(f"lcclassify: {sentence}", err=True)
     if as_json:
         rows = [_facts(model.bundle) | {"origin": model.origin} for model in found]
-        emit(json.dumps(rows, ensure_ascii=False))
+        emit(json.dumps(rows, ensure_ascii=False, default=str))
         return
     from rich.table import Table
 
@@ -59,7 +59,7 @@ def show(name: NameArg, as_json: JsonOpt = False) -> None:
     if as_json:
         facts = _facts(bundle)
         card = {key: value for key, value in bundle.manifest.items() if key not in facts}
-        emit(json.dumps(facts | card, ensure_ascii=False))
+        emit(json.dumps(facts | card, ensure_ascii=False, default=str))
     else:
         from lcclassify.commands.card import print_card
 

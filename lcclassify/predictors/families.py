@@ -8,6 +8,7 @@ from lcclassify.predictors.coverage import MORE_THAN_NONE, ObjectCoverage
 from lcclassify.predictors.predictor import Predictor
 
 Family = Callable[[ModelBundle, float, ObjectCoverage, int, str], Predictor]
+UNFIT = "it cannot be loaded"
 
 
 def _forest(
@@ -15,7 +16,8 @@ def _forest(
 ) -> Predictor:
     from lcclassify.predictors.forest import ForestPredictor  # the engine takes half a second
 
-    return ForestPredictor(bundle, min_coverage=min_coverage, objects=objects, threads=threads)
+    with bundle.faults(UNFIT):
+        return ForestPredictor(bundle, min_coverage=min_coverage, objects=objects, threads=threads)
 
 
 def _transformer(
@@ -31,11 +33,17 @@ def _transformer(
         raise ModelError(
             f"{bundle.label} is a transformer and needs torch: pip install 'lcclassify[torch]'"
         ) from None
-    model, golden = read_transformer(bundle), read_golden_rows(bundle)
-    predictor = TransformerPredictor(
-        bundle, model, min_coverage=min_coverage, objects=objects, threads=threads, device=device
-    )
-    predictor.self_test(golden.light_curves, golden.inputs, golden.answers)
+    with bundle.faults(UNFIT):
+        model, golden = read_transformer(bundle), read_golden_rows(bundle)
+        predictor = TransformerPredictor(
+            bundle,
+            model,
+            min_coverage=min_coverage,
+            objects=objects,
+            threads=threads,
+            device=device,
+        )
+        predictor.self_test(golden.light_curves, golden.inputs, golden.answers)
     return predictor
 
 

@@ -1,7 +1,9 @@
 """Hierarchical forests: one matrix, one forest below the root and below each inner node."""
 
 import math
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -9,11 +11,15 @@ from lcclassify.batch import Batch
 from lcclassify.bundle import ModelBundle
 from lcclassify.errors import InputError, ModelError
 from lcclassify.features import Receipt, match_features, some_of
+from lcclassify.manifest import texts
 from lcclassify.prediction import Prediction
 from lcclassify.predictors import packed
 from lcclassify.predictors.coverage import MORE_THAN_NONE, ObjectCoverage
 from lcclassify.predictors.matrix import count_usable, feature_matrix
 from lcclassify.status import Problem, Status
+from lcclassify.taxonomy import Taxonomy
+
+FLOAT = np.dtype(np.float64)
 
 # What a manifest may say on missing values, and the limit that ``packed.keys`` then takes.
 MISSING_RULES = (
@@ -74,8 +80,9 @@ class ForestPredictor:
 
     def _self_test(self) -> None:
         rows, expected = self.bundle.array("golden_rows"), self.bundle.array("golden_answers")
-        shape = (max(len(rows), 1), len(self.bundle.features))
-        if rows.dtype != np.float64 or rows.shape != shape:
+        n_rows = max(rows.shape[0], 1) if rows.ndim else 1
+        shapes = (n_rows, len(self.bundle.features)), (n_rows, len(self.bundle.taxonomy.nodes))
+        if (rows.shape, expected.shape) != shapes or {rows.dtype, expected.dtype} != {FLOAT}:
             raise ModelError(f"model {self.bundle.path}: golden rows of the wrong shape")
         answers, _ = self._conditional(np.ascontiguousarray(rows))
         if not np.array_equal(answers, expected):
@@ -95,23 +102,23 @@ def _zero_above(bundle: ModelBundle) -> float:
 def _load_forests(bundle: ModelBundle) -> list[tuple[np.ndarray, packed.PackedForest]]:
     """Each forest with the nodes of the class tree that it chooses between."""
     tree, forests = bundle.taxonomy, []
-    answered: set[str] = set()
-    try:
-        parts = [(part["node"], tuple(part["classes"])) for part in bundle.manifest["forests"]]
-        for number, (node, classes) in enumerate(parts):
-            parent = tree.nodes.index(node) if node else -1
+    with bundle.faults("bad list of forests"):
+        parts = [_part(part, tree) for part in bundle.manifest["forests"]]
+        for number, (parent, classes) in enumerate(parts):
             forest = packed.PackedForest(
                 *(bundle.array(f"forest{number}_{part}") for part in ("nodes", "trees", "leaves"))
             )
             packed.check(forest, len(bundle.features), len(classes))
-            forests.append((np.array([tree.nodes.index(name) for name in classes]), forest))
-            if set(classes) != {tree.nodes[child] for child in tree.children(parent)}:
-                raise ModelError(f"the forest of {node or 'the root'} answers for other classes")
-            answered.update(classes)
-        if answered != set(tree.nodes):
-            raise ModelError("the class tree has nodes that no forest answers for")
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"model {bundle.path}: bad list of forests: {error!r}") from None
-    except ModelError as error:
-        raise ModelError(f"model {bundle.path}: {error}") from None
+            forests.append((np.array(classes), forest))
+            if sorted(classes) != tree.children(parent).tolist():
+                name = tree.nodes[parent] if parent >= 0 else "the root"
+                raise ModelError(f"the forest of {name} answers for other classes")
+        if sorted(node for _, classes in parts for node in classes) != list(range(len(tree.nodes))):
+            raise ModelError("the class tree has nodes that no forest or several answer for")
     return forests
+
+
+def _part(part: Mapping[str, Any], tree: Taxonomy) -> tuple[int, list[int]]:
+    """The node that a forest stands below, -1 for the root, and those between which it chooses."""
+    (node,), classes = texts([part["node"]]), texts(part["classes"])
+    return tree.nodes.index(node) if node else -1, [tree.nodes.index(name) for name in classes]

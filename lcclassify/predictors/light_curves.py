@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lcclassify.batch import BANDS, LightCurves
+from lcclassify.errors import InputError
 from lcclassify.remarks import Kind, Remarks, remark
 
 
@@ -29,6 +30,9 @@ def sequences(curves: LightCurves, zero_point: float, n_values: int) -> Sequence
 
     A flux of exactly 0 was padding in training, and so was an mjd of 0: the one hides an
     observation, though its time may still be the first, the other is at the first time itself.
+
+    Nothing here is compiled: numpy compares every index with its array. ``LightCurves`` has seen to
+    it that offsets fit, bands that are none are left out, and what is counted are indices.
     """
     n_objects = len(curves.offsets) - 1
     owner = np.repeat(np.arange(n_objects), np.diff(curves.offsets))
@@ -61,8 +65,13 @@ def sequences(curves: LightCurves, zero_point: float, n_values: int) -> Sequence
 
 
 def cut(curves: LightCurves, rows: slice) -> LightCurves:
-    """The light curves of these objects, without copying observations."""
+    """The light curves of these objects, without copying observations.
+
+    Only slices are taken, which end where the columns do. InputError if there are no such objects.
+    """
     offsets = curves.offsets[rows.start : rows.stop + 1]
+    if not len(offsets):
+        raise InputError(f"there are no objects {rows.start} to {rows.stop}")
     here = slice(offsets[0], offsets[-1])
     return LightCurves(
         offsets=offsets - offsets[0],

@@ -18,16 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lcclassify.predictors.observations import Observations
 from lcclassify.transformer import Transformer
-
-
-class Observations(NamedTuple):
-    """What the network sees of N light curves, end to end, short ones first."""
-
-    counts: np.ndarray  # (N,) int64, ascending
-    band: Tensor  # (M,) int64
-    time: Tensor  # (M,) float32, d since the first observation
-    value: Tensor  # (M, V) float32
 
 
 class Span(NamedTuple):
@@ -249,7 +241,11 @@ class Network:
 
     @torch.inference_mode()
     def __call__(self, seen: Observations, inputs: Tensor) -> Tensor:  # inputs (N, F) -> (N, C)
-        """Logits of each object; its observations and tabular inputs are given, or none (F = 0)."""
+        """Logits of each object; its observations and tabular inputs are given, or none (F = 0).
+
+        InputError if the observations are not those of N objects.
+        """
+        seen.check(len(inputs))
         embedding = self.light_curve(*self.light_curve_tokens(seen, inputs))  # (N, D)
         if self.place == "beside":
             table = self.table(*self.table_tokens(inputs))  # (N, Dt)

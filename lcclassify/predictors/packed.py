@@ -1,4 +1,4 @@
-"""Random forests as the words that ``kernels`` walks: exactly scikit-learn's sums, much faster.
+"""Random forests as the words that ``walk_kernel`` walks: exactly scikit-learn's sums, much faster.
 
 A node is one 64-bit word, its tree's words lie together and the root comes first::
 
@@ -107,7 +107,7 @@ def _threshold_key(threshold: np.ndarray) -> np.ndarray:
 
 
 def check(forest: PackedForest, n_columns: int, n_classes: int) -> None:
-    """Refuse a forest that is no forest; one that passes can be walked without reading astray.
+    """Refuse a forest that is no forest, which would be walked as safely but to no right answer.
 
     It may have come from a file: ``n_columns`` of the batch matrix and ``n_classes`` are what the
     caller will read with.
@@ -122,17 +122,24 @@ def check(forest: PackedForest, n_columns: int, n_classes: int) -> None:
     ):
         if array.dtype != dtype or array.ndim != ndim or not array.flags.c_contiguous:
             raise ModelError(f"{name} of the forest must be {ndim}-dimensional {np.dtype(dtype)}")
-    size = np.diff(trees)
-    if not size.size or trees[0] != 0 or trees[-1] != nodes.size or size.min() < 1:
+    # Compared before they are subtracted: differences of offsets from a file can overflow.
+    if (
+        trees.size < 2
+        or trees[0] != 0
+        or trees[-1] != nodes.size
+        or (trees[1:] <= trees[:-1]).any()
+    ):
         raise ModelError(f"the trees of the forest do not share its {nodes.size} nodes")
-    if size.max() > MAX_WORDS or nodes.size > np.iinfo(np.uint32).max:
-        raise ModelError(f"the forest is too large: {nodes.size} nodes, {size.max()} in one tree")
+    longest = np.diff(trees).max()
+    if longest > MAX_WORDS or nodes.size > np.iinfo(np.uint32).max:
+        raise ModelError(f"the forest is too large: {nodes.size} nodes, {longest} in one tree")
     if n_columns > MAX_COLUMNS:
         raise ModelError(f"{n_columns} columns are more than {MAX_COLUMNS}")
     if leaves.shape[1] != n_classes:
         raise ModelError(f"the forest's leaves have {leaves.shape[1]} classes, not {n_classes}")
     # Written so that NaN fails. Stored fractions add up to 1 give or take a few ulp.
-    sound = (leaves >= 0).all(1) & (np.abs(leaves.sum(1) - 1) < 1e-6)
+    with np.errstate(all="ignore"):
+        sound = (leaves >= 0).all(1) & (np.abs(leaves.sum(1) - 1) < 1e-6)
     if not sound.all():
         raise ModelError(f"leaf {np.argmin(sound)} of the forest is no probability distribution")
     fault = kernels.first_fault(_read_only(nodes), _read_only(trees), n_columns, len(leaves))

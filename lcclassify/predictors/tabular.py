@@ -14,7 +14,10 @@ SHARES = (EDGE - np.spacing(1), 1 - (EDGE - np.spacing(1)))  # what no deviate g
 
 
 class QuantileTransform:
-    """scikit-learn's QuantileTransformer to a normal distribution, all columns at once."""
+    """scikit-learn's QuantileTransformer to a normal distribution, all columns at once.
+
+    Indices of landmarks are clamped to those of their column, whatever is looked up, NaN too.
+    """
 
     def __init__(self, tables: tuple[QuantileTable, ...]) -> None:
         width = max((len(table.quantiles) for table in tables), default=0)

@@ -16,7 +16,8 @@ from lcclassify.prediction import Prediction
 from lcclassify.predictors.coverage import MORE_THAN_NONE, ObjectCoverage
 from lcclassify.predictors.light_curves import Sequences, cut, sequences
 from lcclassify.predictors.matrix import feature_matrix, usable_values
-from lcclassify.predictors.network import Network, Observations
+from lcclassify.predictors.network import Network
+from lcclassify.predictors.observations import Observations
 from lcclassify.predictors.tabular import InputKinds, QuantileTransform, fill_missing
 from lcclassify.remarks import Remarks, add_remarks
 from lcclassify.status import Problem, Status, join_texts
