@@ -172,7 +172,8 @@ def predict(forest: PackedForest, keys: np.ndarray, threads: int = 1) -> np.ndar
     """
     from lcclassify.predictors import kernels
 
-    nodes, trees, leaves, keys = map(_read_only, (forest.nodes, forest.trees, forest.leaves, keys))
+    nodes, trees, leaves = map(_read_only, (forest.nodes, forest.trees, forest.leaves))
+    keys = np.require(keys, np.int32, ["C", "W"])  # as those that the walk may have to copy
     out = np.zeros((len(keys), leaves.shape[1]))
     rows = max(-(-len(keys) // threads), ROWS_PER_THREAD)
     if rows >= len(keys):
