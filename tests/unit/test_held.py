@@ -61,6 +61,10 @@ def test_a_link_in_the_cache_to_elsewhere_is_copied(model, cache):
     assert mapped(load_predictor("toy").bundle) in held(cache)
 
 
+def test_a_model_that_somebody_keeps_in_the_cache_is_copied(make_model, cache):
+    assert mapped(make_model(cache / "mine")) in held(cache)
+
+
 @pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
 def test_a_folder_that_others_can_see_is_not_used(model, cache, mode):
     (cache / f"held-{os.geteuid()}").mkdir(mode=mode)
