@@ -24,6 +24,7 @@ from lcclassify.cache import cache_dir
 from lcclassify.digest import open_regular
 from lcclassify.errors import ModelError, os_reason
 
+OURS = ("models", "converted", "unpacked", "partial")  # folders of the cache: what we made
 CHUNK = 1 << 20
 WAIT_S = 600  # for another process that makes a copy, of whatever file
 
@@ -78,8 +79,8 @@ def _held(path: Path, digest: str) -> Path | IO[bytes]:
 
 def _is_ours(path: Path) -> bool:
     """Whether a file lies where we or our installer wrote it, and is nobody else's."""
-    real = path.resolve()
-    places = (cache_dir().resolve(), Path(str(files("lcclassify"))).resolve())
+    real, cache = path.resolve(), cache_dir().resolve()
+    places = [Path(str(files("lcclassify"))).resolve() / "models", *(cache / o for o in OURS)]
     if not any(place in real.parents for place in places):
         return False
     found = real.lstat()

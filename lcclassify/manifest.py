@@ -69,7 +69,7 @@ def read_manifest(content: bytes) -> Said:
         manifest = tomllib.loads(content.decode("utf-8"))
         if manifest["format"] != FORMAT:
             raise ModelError(
-                f"its format is {manifest['format']!r} and this lcclassify reads {FORMAT}; "
+                f"its format is {manifest['format']!r:.80} and this lcclassify reads {FORMAT}; "
                 "update lcclassify"
             )
         if manifest["family"] not in FAMILIES:

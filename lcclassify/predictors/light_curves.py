@@ -25,6 +25,7 @@ class Sequences:
     remarks: Remarks  # likewise, and what counts as padding
 
 
+@np.errstate(over="ignore", invalid="ignore")  # an overflow is infinite, and so left out
 def sequences(curves: LightCurves, zero_point: float, n_values: int) -> Sequences:
     """The observations in known bands with a flux other than 0, fluxes scaled to ``zero_point``.
 
@@ -38,8 +39,7 @@ def sequences(curves: LightCurves, zero_point: float, n_values: int) -> Sequence
     owner = np.repeat(np.arange(n_objects), np.diff(curves.offsets))
     scale = 10 ** ((zero_point - curves.zero_point) / 2.5)  # exactly 1 for equal zero points
     columns = (curves.flux, curves.flux_err)[:n_values]
-    with np.errstate(over="ignore"):  # an overflow is infinite, and so left out
-        value = np.stack([(column * scale).astype(np.float32) for column in columns], 1)
+    value = np.stack([(column * scale).astype(np.float32) for column in columns], 1)
     known = (curves.band >= 0) & (curves.band < len(BANDS))
     sound = np.isfinite(curves.mjd) & np.isfinite(value).all(1)
     repairs = _repairs(owner, known & ~sound, known, n_objects)

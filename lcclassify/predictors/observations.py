@@ -18,15 +18,15 @@ class Observations(NamedTuple):
     value: Tensor  # (M, V) float32
 
     def check(self, n_objects: int) -> None:
-        """InputError if these are not the observations of so many objects.
+        """InputError if these are not the observations of so many objects, at least of one.
 
         The network counts its tokens by them. Beyond that, torch itself compares every index with
         what it points into, on a CPU at once; on a GPU that would end all work there.
         """
         counts, n_seen = self.counts, len(self.time)
         sound = counts.shape == (n_objects,) and {len(self.band), len(self.value)} == {n_seen}
-        if sound and n_objects:
-            sound = counts[0] >= 0 and bool((counts[1:] >= counts[:-1]).all())
+        if sound:
+            sound = n_objects > 0 and counts[0] >= 0 and bool((counts[1:] >= counts[:-1]).all())
             sound = sound and counts[-1] <= n_seen  # so that their sum does not overflow
         if not sound or counts.sum() != n_seen:
             raise InputError(f"{n_seen} observations are not those of {n_objects} objects")
