@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from lcclassify.errors import InputError
-from lcclassify.remarks import Remark
+from lcclassify.remarks import Kind, Remark
 from lcclassify.status import Problem
 
 BANDS = ("u", "g", "r", "i", "z", "Y")  # of the Rubin Observatory, from short to long wavelengths
@@ -66,6 +66,8 @@ class Batch:
     repairs: Mapping[int, str] = field(default_factory=dict)  # row -> what its reader put right
     remarks: Mapping[Remark, int] = field(default_factory=dict)  # what was left out, converted or
     # doubted of all its rows together
+    first_rows: Mapping[Kind, int] = field(default_factory=dict)  # what was said of observations
+    # -> the first row of which it was
     rounded: np.ndarray | None = None  # (N,) bool, whose id went through a float and may be
     # another's as well; None: nobody's
 

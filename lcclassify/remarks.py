@@ -86,12 +86,15 @@ def of_plain(plain: Mapping[str, Mapping[str, int]]) -> Remarks:
     )
 
 
-def sentences(remarks: Mapping[Remark, int], but: Collection[Kind] = ()) -> list[str]:
-    """A sentence for each kind, but for some, with the most frequent of its names."""
+def kind_sentences(remarks: Mapping[Remark, int]) -> dict[Kind, str]:
+    """A sentence for each kind, with the most frequent of its names."""
     names = as_plain(remarks)
-    return [
-        _sentence(kind, names[kind.key]) for kind in Kind if kind.key in names and kind not in but
-    ]
+    return {kind: _sentence(kind, names[kind.key]) for kind in Kind if kind.key in names}
+
+
+def sentences(remarks: Mapping[Remark, int], but: Collection[Kind] = ()) -> list[str]:
+    """The sentences of all kinds, but for some."""
+    return [sentence for kind, sentence in kind_sentences(remarks).items() if kind not in but]
 
 
 def require_observations(

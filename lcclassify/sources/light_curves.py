@@ -67,6 +67,7 @@ def with_measured(
         light_curves=found.light_curves,
         repairs=together(batch.repairs, found.repairs),
         remarks=all_remarks((batch.remarks, found.remarks, survey)),
+        first_rows=found.first_rows,
     )
 
 

@@ -1,6 +1,7 @@
 """Observations of objects to light curves, and all that is said of those that are left out."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ class Measured(NamedTuple):
     repairs: dict[int, str]
     problems: dict[int, Problem]
     remarks: Remarks
+    first_rows: dict[Kind, int]  # what was said -> the first object of which it was
 
 
 def measure(
@@ -34,11 +36,11 @@ def measure(
     What flags leave out is gone as if it had never been; what could not be read stays without a
     band, and its object is repaired. The form is one of ``settle``, which knows the zero point.
     """
-    remarks: Remarks = Counter()
     problems: dict[int, Problem] = {}
+    said = _Said(Counter(), {})
     flagged = seen.fault == Fault.FLAGGED
     if flagged.any():
-        remarks[remark(Kind.FLAGGED, form.flags)] += int(flagged.sum())
+        said.add(Kind.FLAGGED, form.flags, flagged, offsets)
         n_kept = _per_object(~flagged, offsets)
         for row in np.flatnonzero((np.diff(offsets) > 0) & (n_kept == 0)):
             n_flagged = offsets[row + 1] - offsets[row]
@@ -51,38 +53,56 @@ def measure(
     mjd = seen.mjd
     is_julian = (mjd > JULIAN_DATES) & (seen.fault != Fault.TIME)
     if is_julian.any():
-        remarks[remark(Kind.JULIAN_DATE, form.mjd)] += int(is_julian.sum())
+        said.add(Kind.JULIAN_DATE, form.mjd, is_julian, offsets)
         mjd = np.where(is_julian, mjd - JULIAN_DATES - 0.5, mjd)
-    if form.sign is not None and (n_negative := int((seen.flux < 0).sum())):
-        remarks[remark(Kind.NEGATIVE, form.sign)] += n_negative
-    _count(remarks, form, seen, unknown, spellings)
+    if form.sign is not None:
+        said.add(Kind.NEGATIVE, form.sign, seen.flux < 0, offsets)
+    _count(said, form, offsets, seen, unknown, spellings)
     repairs = _repairs(form, offsets, seen, unknown, spellings)
     band = np.where(seen.fault == Fault.NONE, band, -1).astype(np.int8)
     curves = LightCurves(
         offsets, mjd, band, seen.flux, seen.flux_err, float(form.zero_point or 0.0)
     )
-    return Measured(curves, repairs, problems, remarks)
+    return Measured(curves, repairs, problems, said.remarks, said.first_rows)
+
+
+class _Said(NamedTuple):
+    """What was said so far, and of which object first."""
+
+    remarks: Remarks
+    first_rows: dict[Kind, int]
+
+    def add(self, kind: Kind, name: str, marked: np.ndarray, offsets: np.ndarray) -> None:
+        """Say something of the observations that are marked, (M,) bool."""
+        self.add_all(kind, {name: int(np.count_nonzero(marked))}, marked, offsets)
+
+    def add_all(
+        self, kind: Kind, counts: Mapping[str, int], marked: np.ndarray, offsets: np.ndarray
+    ) -> None:
+        """Likewise, of observations that have several names between them."""
+        if not any(counts.values()):
+            return
+        self.remarks.update({remark(kind, name): count for name, count in counts.items()})
+        row = int(np.searchsorted(offsets, np.argmax(marked), "right")) - 1
+        self.first_rows[kind] = min(row, self.first_rows.get(kind, row))
 
 
 def _count(
-    remarks: Remarks,
+    said: _Said,
     form: CurveForm,
+    offsets: np.ndarray,
     seen: Observations,
     unknown: np.ndarray,
     spellings: Spellings,
 ) -> None:
-    """Add what is left out, and what is read as another band."""
+    """Say what is left out, and what is read as another band."""
     names = {Fault.TIME: form.mjd, Fault.FLUX: form.flux, Fault.NON_DETECTION: form.flux}
-    n_faults = np.bincount(seen.fault, minlength=len(Fault))
     for fault, name in names.items():
-        if n_faults[fault]:
-            remarks[remark(KINDS[fault], name)] += int(n_faults[fault])
-    numbers = np.bincount(seen.band[unknown], minlength=1)
-    for number in np.flatnonzero(numbers):
-        name = spellings.known[number].text
-        remarks[remark(Kind.UNKNOWN_BAND, name)] += int(numbers[number])
-    if n_lower := int(_lower(seen, spellings).sum()):
-        remarks[remark(Kind.LOWER_Y, LOWER_Y)] += n_lower
+        said.add(KINDS[fault], name, seen.fault == fault, offsets)
+    counts = np.bincount(seen.band[unknown], minlength=1)
+    names_of = {spellings.known[n].text: int(counts[n]) for n in np.flatnonzero(counts).tolist()}
+    said.add_all(Kind.UNKNOWN_BAND, names_of, unknown, offsets)
+    said.add(Kind.LOWER_Y, LOWER_Y, _lower(seen, spellings), offsets)
 
 
 def _repairs(

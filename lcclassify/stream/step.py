@@ -14,7 +14,7 @@ from lcclassify.drift import known_of
 from lcclassify.errors import LcclassifyError, SettingsError
 from lcclassify.grouped_log import GroupedLog
 from lcclassify.predictors import load_predictor
-from lcclassify.remarks import Remark, all_remarks, sentences
+from lcclassify.remarks import Kind, Remark, all_remarks, kind_sentences
 from lcclassify.resolve import resolve_model
 from lcclassify.schemas.avro import AvroOutput
 from lcclassify.sources.records import Record
@@ -76,6 +76,7 @@ class _Part:
     table: pa.Table | None = None
     statuses: Counter[str] = field(default_factory=Counter)
     remarks: Mapping[Remark, int] = field(default_factory=dict)
+    first: Mapping[Kind, str] = field(default_factory=dict)  # what was said -> the first place
     best: Mapping[Where, str] = field(default_factory=dict)
     tally: Tally | None = None
     n_answered: int = 0
@@ -151,8 +152,10 @@ class MessageStep:
         best = {where: name for part in parts for where, name in part.best.items()}
         classes = Counter(best.values())
         remarks = all_remarks(part.remarks for part in parts)
-        for sentence in sentences(remarks):
-            log.warning("%s", sentence)
+        first = {kind: place for part in reversed(parts) for kind, place in part.first.items()}
+        for kind, sentence in kind_sentences(remarks).items():
+            where = f"; the first in {first[kind]}" if kind in first else ""
+            log.warning("%s%s", sentence, where)
         if self._settings.operation.log_classes:
             told = ", ".join(f"{name} {n}" for name, n in classes.most_common())
             log.info("classes: %s", told or "none")
@@ -271,6 +274,7 @@ class MessageStep:
             table=found.table,
             statuses=statuses,
             remarks=prediction.remarks,
+            first={kind: messages[row].place for kind, row in batch.first_rows.items()},
             best={m.where: names[leaf] for m, leaf in zip(answered, leaves, strict=True)},
             tally=None if self.tally is None else self.tally(prediction),
             n_answered=len(set(found.rows)),

@@ -12,7 +12,9 @@ from lcclassify.remarks import as_plain
 from lcclassify.sources.curve_forms import LightCurveOptions
 from lcclassify.sources.file import FileSource, in_memory
 from lcclassify.stream.batches import Batches
-from lcclassify.stream.settings import Model
+from lcclassify.stream.settings import Client, Input, Model, Settings
+from lcclassify.stream.step import open_step
+from lcclassify.task import Output
 from lcclassify.testing import make_transformer
 
 CARD = {"name": "net", "version": "1", "licence": "none", "citation": "none"}
@@ -84,3 +86,27 @@ def test_a_number_of_a_message_may_be_text_and_what_is_none_costs_its_observatio
         0: "3 of 4 observations are left out: 1 in band '(none)', 1 without a finite mjd, "
         "1 without a finite mag"
     }
+
+
+def test_what_is_left_out_of_a_batch_is_one_warning_a_kind_with_the_first_place(
+    bundle, messages, caplog
+):
+    client = Client("nowhere:9092")
+    told = Settings(
+        Input(client, "g", ("in",), form="json"), Model(str(bundle.path)), Output(), to="-"
+    )
+    good = {"tid": "LSST", "mjd": 60000.0, "fid": "g", "mag": 1.0, "e_mag": 1.0}
+    curves = [[good], [good, good | {"fid": "R"}], [good | {"fid": "x9"}, good | {"mjd": None}]]
+    records = [{"oid": str(n), "detections": curve} for n, curve in enumerate(curves)]
+    step = open_step(told)
+    with caplog.at_level("WARNING", "lcclassify.stream"):
+        work = step(messages([json.dumps(record).encode() for record in records]))
+    assert [record.message for record in caplog.records] == [
+        "2 observations left out, the band is not known: 'R' 1, 'x9' 1; the first in in [0] at "
+        "offset 1",
+        "1 observation left out, the time is not a finite number: 'mjd' 1; the first in in [0] at "
+        "offset 2",
+    ]
+    assert work.statuses == {"ok": 1, "repaired": 1, "too_few_observations": 1}
+    assert as_plain(work.remarks) == {"unknown_band": {"R": 1, "x9": 1}, "bad_time": {"mjd": 1}}
+    assert work.table["observations_used"].to_pylist() == [1, 1, 0]
