@@ -17,15 +17,17 @@ class Kind(Enum):
     """What there is to say: a key for machines, what is counted, and a sentence about names."""
 
     UNKNOWN_BAND = ("unknown_band", "observation", "left out, the band is not known: {}")
-    BAD_TIME = ("bad_time", "observation", "left out, the time is not a finite number: {}")
-    BAD_FLUX = ("bad_flux", "observation", "left out, the flux is not a finite number: {}")
-    BAD_ERROR = ("bad_error", "observation", "left out, the error is not a finite number: {}")
+    BAD_TIME = ("bad_time", "observation", "left out, the time is missing or none: {}")
+    BAD_FLUX = ("bad_flux", "observation", "left out, the flux is missing or none: {}")
+    BAD_ERROR = ("bad_error", "observation", "left out, the error is missing or none: {}")
+    BAD_SIGN = ("bad_sign", "observation", "left out, the sign of the flux is none: {}")
+    BAD_FLAG = ("bad_flag", "observation", "left out, the flag is none: {}")
     NON_DETECTION = ("non_detection", "observation", "left out, not detected: {}")
     FLAGGED = ("flagged", "observation", "left out by flags: {}")
     ZERO_FLUX = ("zero_flux", "observation", "left out, the flux is 0, as padding in training: {}")
     JULIAN_DATE = ("julian_date", "observation", "with a Julian Date, read as MJD: {}")
     LOWER_Y = ("lower_y", "observation", "in a band that is read as Y: {}")
-    NEGATIVE = ("negative", "observation", "with a negative difference flux: {}")
+    NO_SIGN = ("no_sign", "observation", "whose flux has no sign and is taken for positive: {}")
     OTHER_SURVEY = ("other_survey", "object", "with light curves of another survey: {}")
     ROUNDED_ID = ("rounded_id", "object", "whose id went through a float: {}")
     COLLIDING_ID = ("colliding_id", "object", "that may be several, their ids are rounded: {}")
@@ -34,7 +36,12 @@ class Kind(Enum):
         self.key, self.unit, self.sentence = key, unit, sentence
 
 
-UNREAD = frozenset((Kind.UNKNOWN_BAND, Kind.BAD_TIME, Kind.BAD_FLUX, Kind.BAD_ERROR))
+UNREAD = frozenset(
+    (
+        *(Kind.UNKNOWN_BAND, Kind.BAD_TIME, Kind.BAD_FLUX, Kind.BAD_ERROR),
+        *(Kind.BAD_SIGN, Kind.BAD_FLAG),
+    )
+)
 
 
 class Remark(NamedTuple):

@@ -43,7 +43,13 @@ def sequences(curves: LightCurves, zero_point: float, n_values: int) -> Sequence
     known = (curves.band >= 0) & (curves.band < len(BANDS))
     sound = np.isfinite(curves.mjd) & np.isfinite(value).all(1)
     repairs = _repairs(owner, known & ~sound, known, n_objects)
-    remarks = Remarks({remark(Kind.BAD_FLUX, "flux"): int((known & ~sound).sum())})
+    bad_flux = known & ~(np.isfinite(curves.mjd) & np.isfinite(value[:, 0]))
+    remarks = Remarks(
+        {
+            remark(Kind.BAD_FLUX, "flux"): int(bad_flux.sum()),
+            remark(Kind.BAD_ERROR, "flux_err"): int((known & ~sound & ~bad_flux).sum()),
+        }
+    )
 
     kept = np.flatnonzero(known & sound)
     owner, mjd, flux = owner[kept], curves.mjd[kept], curves.flux[kept]

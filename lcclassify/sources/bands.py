@@ -62,6 +62,8 @@ class Spellings:
 
     def read(self, column: pa.Array) -> np.ndarray:
         """The number of each value's spelling, 0 for null and empty text. (M,) int16"""
+        if pa.types.is_nested(column.type):  # no band: each is what it looks like
+            column = pa.array([v if v is None else str(v) for v in column.to_pylist()])
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         numbers = [0 if v is None else self._number(v) for v in column.dictionary.to_pylist()]

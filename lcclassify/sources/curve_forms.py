@@ -6,6 +6,7 @@ guessed from values.
 """
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -25,6 +26,9 @@ IDS = ("diaObjectId", "diaSourceId")  # of a source in an alert packet
 ALERT = (DIA_SOURCE, "prvDiaSources", "prvDiaForcedSources")  # of an alert packet
 SIGN = "isdiffpos"  # of a difference flux that is written as a magnitude
 DIFFERENCES = ("mag", "magpsf", "magnitude")  # such magnitudes; magpsf_corr is of a total flux
+ALERCE_FLUXES = ("mag", "mag_corr", "e_mag", "e_mag_corr")
+MAGNITUDE = re.compile(r"(?i:^d?mag|[._-]mag|mag([._-]|$))|[a-z0-9]Mag")
+FLUX = re.compile("flux", re.IGNORECASE)
 Columns = Mapping[str, pa.DataType]
 
 
@@ -106,7 +110,9 @@ def find_form(columns: Columns, schema_name: str = "") -> CurveForm | None:
         return MESSAGES
     lists = {name: kind.value_type for name, kind in columns.items() if is_list(kind)}
     scalars = {name: kind for name, kind in columns.items() if name not in lists}
-    if form := _named(scalars, "rows") or _named(lists, "lists"):
+    if form := _named(scalars, "rows"):
+        return replace(form, sign=SIGN) if SIGN in columns else form  # whatever type it is of
+    if form := _named(lists, "lists"):
         return form
     inside = [
         replace(form, structs=(name,))
@@ -168,6 +174,23 @@ def settle(path: object, form: CurveForm | None, options: LightCurveOptions) -> 
     return replace(form, zero_point=zero_point)
 
 
+def is_flux(name: str) -> bool:
+    """Whether a column of this name is known to hold fluxes."""
+    return any(row["quantity"] == "flux" and row["name"] == name for row in _names())
+
+
+def require_flux(path: object, key: str, column: str) -> None:
+    """InputError if a column that is declared as a flux is called as magnitudes are.
+
+    ALeRCE's messages of LSST call their fluxes ``mag`` and ``mag_corr``.
+    """
+    if column not in ALERCE_FLUXES and MAGNITUDE.search(column) and not FLUX.search(column):
+        raise InputError(
+            f"{path}: {key} is {column!r}, which is the name of magnitudes; [light_curves] takes "
+            "them as magnitude, and for columns of known names there is --magnitudes"
+        )
+
+
 def is_list(kind: pa.DataType) -> bool:
     """Whether a type is a list of any kind."""
     types = pa.types
@@ -207,7 +230,7 @@ def _named(
     flux = found.get("flux") or found.get("magnitude")
     if not flux or "mjd" not in found or "band" not in found:
         return None
-    shown = [row for row in found.values() if row["survey"]]
+    shown = [row for row in _names() if row["survey"] and row["name"] in columns]
     return CurveForm(
         kind=kind,
         mjd=found["mjd"]["name"],
@@ -216,7 +239,7 @@ def _named(
         flux_err=flux["error"] if flux["error"] in readable else None,
         zero_point=float(flux["zero_point"]) if flux["zero_point"] else None,
         is_magnitude="flux" not in found,
-        sign=found["sign"]["name"] if "sign" in found else None,
+        sign=SIGN if SIGN in columns else None,
         survey=shown[0]["survey"] if shown else None,
         shown_by=f"column {shown[0]['name']!r}" if shown else "",
     )

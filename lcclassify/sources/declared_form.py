@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from lcclassify.batch import BANDS, ZERO_POINTS, is_zero_point
+from lcclassify.batch import BANDS, SURVEY, ZERO_POINTS, is_zero_point
 from lcclassify.errors import InputError
 from lcclassify.features import some_of
+from lcclassify.sources.bands import band_text
 from lcclassify.sources.columns import is_number
 from lcclassify.sources.curve_forms import (
     DIFFERENCES,
@@ -16,6 +17,7 @@ from lcclassify.sources.curve_forms import (
     CurveForm,
     is_list,
     is_readable,
+    require_flux,
     struct_fields,
 )
 
@@ -25,6 +27,7 @@ TEXTS = (
     *("sign", "survey"),
 )
 KEYS = (*TEXTS, "zero_point", "bands", "reject")
+OF_LSST = ("lsst", "rubin", "elasticc", "plasticc")  # and of what simulates it
 MAX_BITS = (1 << 63) - 1
 Columns = Mapping[str, pa.DataType]
 
@@ -75,7 +78,7 @@ class DeclaredForm:
             is_magnitude=self.is_magnitude,
             is_declared=True,
             has_row_band=has_row_band,
-            bands={code: BANDS.index(name) for code, name in self.bands.items()},
+            bands={band_text(code): BANDS.index(name) for code, name in self.bands.items()},
             reject={
                 values.find("reject", name, values.is_flag, "integers or booleans"): bits
                 for name, bits in self.reject.items()
@@ -164,6 +167,8 @@ def read_form(path: object, table: Any) -> DeclaredForm:
             f"{path}: [{TABLE}] takes mjd, band, and flux (flux_err) or magnitude (magnitude_err), "
             f"{found}"
         )
+    if flux == "flux":
+        require_flux(path, f"{TABLE}.flux", table[flux])
     zero_point = table.get("zero_point")
     if zero_point is not None and not (_is_real(zero_point) and is_zero_point(zero_point)):
         raise _wrong(path, "zero_point", zero_point, ZERO_POINTS.removeprefix("expected "))
@@ -187,8 +192,18 @@ def read_form(path: object, table: Any) -> DeclaredForm:
         bands=bands,
         reject=reject,
         sign=table.get("sign"),
-        survey=table.get("survey"),
+        survey=_survey(path, table.get("survey")),
     )
+
+
+def _survey(path: object, name: str | None) -> str | None:
+    """The survey as it is called here."""
+    if name is None:
+        return None
+    folded = name.strip().casefold()
+    if not folded:
+        raise _wrong(path, "survey", name, f"the name of a survey, such as {SURVEY} or ztf")
+    return SURVEY if folded in OF_LSST else folded
 
 
 def _entries(path: object, table: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -122,7 +122,9 @@ def _records(lines: Iterator[bytes]) -> Iterator[tuple[int, dict[str, Any] | Non
 
 
 def _kind(value: Any) -> type:
-    """``int`` for what fits 64 bits, Decimal for what does not, float for other numbers, or str."""
+    """``int`` if it fits 64 bits, or else Decimal; float, list, or str for all else."""
+    if isinstance(value, list):
+        return list
     if type(value) is int:
         return int if is_int64(value) else Decimal
     return float if isinstance(value, int | float) else str
@@ -132,6 +134,8 @@ def _column_type(kinds: set[type]) -> pa.DataType:
     """The type of a column; text where some value is no number: each is then read for itself."""
     if not kinds:
         return pa.null()
-    if str in kinds:
+    if kinds == {list}:
+        return pa.list_(pa.null())
+    if kinds & {str, list}:
         return pa.string()
     return pa.int64() if kinds == {int} else pa.float64()

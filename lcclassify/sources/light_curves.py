@@ -148,6 +148,7 @@ def _of_lists(
     columns: Mapping[str, pa.Array], form: CurveForm, problems: dict[int, Problem]
 ) -> _Items:
     """What lies in a list each of times, bands, fluxes and so on."""
+    columns = {name: _as_list(column) for name, column in columns.items()}
     lengths = {name: _lengths(column) for name, column in columns.items()}
     n_times = lengths[form.mjd]
     unlike = np.zeros(len(n_times), bool)
@@ -161,6 +162,11 @@ def _of_lists(
         columns = {name: column.take(index) for name, column in columns.items()}
     values = {name: column.flatten() for name, column in columns.items()}
     return _Items(np.where(unlike, 0, n_times), values)
+
+
+def _as_list(column: pa.Array) -> pa.Array:
+    """A column of lists; where some rows of a format without types have none, no list at all."""
+    return column if is_list(column.type) else pa.nulls(len(column), pa.list_(pa.null()))
 
 
 def _lengths(column: pa.Array) -> np.ndarray:

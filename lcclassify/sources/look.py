@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lcclassify.remarks import Remarks, add_remarks, as_plain
+from lcclassify.remarks import Kind, Remarks, add_remarks, as_plain, remark
 from lcclassify.sources.curve_forms import NANOJANSKY, LightCurveOptions
 from lcclassify.sources.file import FileSet, FileSource
 
@@ -54,7 +54,10 @@ def look_at(files: FileSet) -> Look:
         if curves is not None:
             look.n_objects += len(batch)
             look.n_observations += len(curves.band)
-            look.n_usable += int(np.count_nonzero(curves.band >= 0))
+            read = curves.band >= 0
+            n_zero = int(np.count_nonzero(read & (curves.flux == 0)))
+            look.n_usable += int(np.count_nonzero(read)) - n_zero
+            add_remarks(look.remarks, {remark(Kind.ZERO_FLUX, form.flux): n_zero})
         add_remarks(look.remarks, batch.remarks)
         if look.n_observations >= ENOUGH:
             break

@@ -15,7 +15,6 @@ from lcclassify.sources.observed import JULIAN_DATES, KINDS, Fault, Observations
 from lcclassify.status import Problem, Status
 
 MOST_TOLD = 3  # bands that an object's reason names
-UNREAD = (Fault.TIME, Fault.FLUX)  # not for what a definition leaves out is an object repaired
 
 
 class Measured(NamedTuple):
@@ -55,8 +54,7 @@ def measure(
     if is_julian.any():
         said.add(Kind.JULIAN_DATE, form.mjd, is_julian, offsets)
         mjd = np.where(is_julian, mjd - JULIAN_DATES - 0.5, mjd)
-    if form.sign is not None:
-        said.add(Kind.NEGATIVE, form.sign, seen.flux < 0, offsets)
+    said.add(Kind.NO_SIGN, form.sign or "", seen.is_unsigned, offsets)
     _count(said, form, offsets, seen, unknown, spellings)
     repairs = _repairs(form, offsets, seen, unknown, spellings)
     band = np.where(seen.fault == Fault.NONE, band, -1).astype(np.int8)
@@ -96,8 +94,7 @@ def _count(
     spellings: Spellings,
 ) -> None:
     """Say what is left out, and what is read as another band."""
-    names = {Fault.TIME: form.mjd, Fault.FLUX: form.flux, Fault.NON_DETECTION: form.flux}
-    for fault, name in names.items():
+    for fault, name in {**_names(form), Fault.NON_DETECTION: form.flux}.items():
         said.add(KINDS[fault], name, seen.fault == fault, offsets)
     counts = np.bincount(seen.band[unknown], minlength=1)
     names_of = {spellings.known[n].text: int(counts[n]) for n in np.flatnonzero(counts).tolist()}
@@ -123,9 +120,9 @@ def _repairs(
             numbers = np.unique(seen.band[here][unknown[here]]).tolist()
             bands = [spellings.known[number].described for number in numbers]
             said.setdefault(row, []).append((n_unknown, f"in band {some_of(bands, MOST_TOLD)}"))
-    for fault, name in ((Fault.TIME, form.mjd), (Fault.FLUX, form.flux)):
+    for fault, name in _names(form).items():
         for row, n_bad in _some(seen.fault == fault, offsets):
-            said.setdefault(row, []).append((n_bad, f"without a finite {name}"))
+            said.setdefault(row, []).append((n_bad, f"without a usable {name}"))
     repairs = {
         row: f"{sum(n for n, _ in found)} of {offsets[row + 1] - offsets[row]} observations are "
         f"left out: {', '.join(f'{n} {text}' for n, text in found)}"
@@ -135,6 +132,12 @@ def _repairs(
         text = f"{n_lower} observations in band y are read as {BANDS[-1]}"
         repairs[row] = f"{repairs[row]}; {text}" if row in repairs else text
     return repairs
+
+
+def _names(form: CurveForm) -> dict[Fault, str]:
+    """What could not be read of an observation, by the names of columns or fields."""
+    names = {Fault.TIME: form.mjd, Fault.FLUX: form.flux}
+    return names | {Fault.SIGN: form.sign or "", Fault.FLAG: " or ".join(form.reject)}
 
 
 def _lower(seen: Observations, spellings: Spellings) -> np.ndarray:

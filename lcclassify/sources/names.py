@@ -13,7 +13,7 @@ import pyarrow as pa
 from lcclassify.batch import Batch
 from lcclassify.errors import InputError, os_reason
 from lcclassify.features import accepted_names, some_of
-from lcclassify.sources.curve_forms import CurveForm, find_form
+from lcclassify.sources.curve_forms import CurveForm, find_form, is_flux, require_flux
 from lcclassify.sources.declared_form import TABLE as CURVES
 from lcclassify.sources.declared_form import DeclaredForm, read_form
 from lcclassify.sources.part import Part, distinct, whole_columns
@@ -82,6 +82,8 @@ def read_names(path: Path) -> Names:
             raise InputError(
                 f"{path}: {name} is {column!r:.60}; expected the name of a column in quotes"
             )
+        if is_flux(name):
+            require_flux(path, name, column)
     return Names(names, None if form is None else read_form(path, form))
 
 

@@ -12,7 +12,7 @@ from lcclassify.sources.bands import Spellings
 from lcclassify.sources.columns import number_table
 from lcclassify.sources.curve_forms import CurveForm
 from lcclassify.sources.light_curves import with_measured
-from lcclassify.sources.observed import Observations, read_observations
+from lcclassify.sources.observed import Fault, Observations, read_observations
 from lcclassify.status import Problem
 
 PREFIX = "observed."  # of the columns of numbers that observations become
@@ -81,6 +81,7 @@ def with_numbers(batch: Batch, form: CurveForm, spellings: Spellings) -> Batch:
     """Rows whose observations, in the context as they are written, are numbers of one type each."""
     written = {name: batch.context[name].combine_chunks() for name in form.observed}
     seen = read_observations(written, len(batch), form, spellings)
+    seen.fault[list(batch.problems)] = Fault.RECORD
     rest = batch.context.drop_columns(list(written))
     columns = {f"{PREFIX}{name}": pa.array(column) for name, column in seen._asdict().items()}
     columns |= dict(zip(rest.column_names, rest.columns, strict=True))

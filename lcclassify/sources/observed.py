@@ -10,13 +10,14 @@ import pyarrow.compute as pc
 
 from lcclassify.remarks import Kind
 from lcclassify.sources.bands import Spellings
-from lcclassify.sources.columns import decode_text, is_bytes, is_text, to_numbers
-from lcclassify.sources.curve_forms import CurveForm
+from lcclassify.sources.columns import NULL_TEXTS, decode_text, is_bytes, is_text, to_numbers
+from lcclassify.sources.curve_forms import CurveForm, is_readable
 from lcclassify.status import Problem
 
 JULIAN_DATES = 2_400_000.0  # times above are Julian Dates, of which MJD counts from here and 0.5
 LAST_DATE = 2_500_000.0  # in the year 2132: a time above is none in days
 NO_MAGNITUDE = 90.0  # of either sign: 99 or 100 stand for no magnitude, and none is so faint
+NULLS = frozenset(NULL_TEXTS.to_pylist())
 SIGNS = {"t": 1, "true": 1, "1": 1, "f": -1, "false": -1, "0": -1, "-1": -1}
 
 
@@ -26,13 +27,18 @@ class Fault(IntEnum):
     NONE = 0
     TIME = 1
     FLUX = 2
-    NON_DETECTION = 3  # a definition leaves it out: this and the next
-    FLAGGED = 4
+    SIGN = 3
+    FLAG = 4
+    NON_DETECTION = 5  # a definition leaves it out: this and the next
+    FLAGGED = 6
+    RECORD = 7  # its row cannot be read, which its object has as a problem
 
 
 KINDS = {
     Fault.TIME: Kind.BAD_TIME,
     Fault.FLUX: Kind.BAD_FLUX,
+    Fault.SIGN: Kind.BAD_SIGN,
+    Fault.FLAG: Kind.BAD_FLAG,
     Fault.NON_DETECTION: Kind.NON_DETECTION,
     Fault.FLAGGED: Kind.FLAGGED,
 }
@@ -46,12 +52,14 @@ class Observations(NamedTuple):
     flux: np.ndarray  # (M,) float64, signed
     flux_err: np.ndarray  # (M,) float64
     fault: np.ndarray  # (M,) int8, of ``Fault``
+    is_unsigned: np.ndarray  # (M,) bool; a magnitude whose sign is asked for and null
 
     @classmethod
     def none(cls) -> "Observations":
         """No observations at all."""
         nothing = np.empty(0)
-        return cls(nothing, np.empty(0, np.int16), nothing, nothing, np.empty(0, np.int8))
+        no_band, no_fault = np.empty(0, np.int16), np.empty(0, np.int8)
+        return cls(nothing, no_band, nothing, nothing, no_fault, np.empty(0, bool))
 
     def rows(self, index: np.ndarray) -> "Observations":
         """Some of them, by their numbers or a mask."""
@@ -82,18 +90,20 @@ def read_observations(
         with np.errstate(invalid="ignore"):
             fault[no_magnitude & ~np.isinf(flux)] = Fault.NON_DETECTION
         flux, flux_err = to_flux(flux, flux_err, float(form.zero_point or 0.0))
-    if form.sign is not None:
-        sign = _signs(values.get(form.sign), n_rows)
+    is_unsigned = np.zeros(n_rows, bool)
+    if form.sign is not None and form.sign in values:
+        sign = _signs(values[form.sign], n_rows)
         flux = np.where(sign < 0, -np.abs(flux), flux)
-        flux = np.where(np.isnan(sign), np.nan, flux)
+        fault[np.isnan(sign) & (fault == Fault.NONE)] = Fault.SIGN
+        is_unsigned = (sign == 0) & form.is_magnitude  # other fluxes have their own
     fault[~np.isfinite(flux) & (fault == Fault.NONE)] = Fault.FLUX
     with np.errstate(invalid="ignore"):
         fault[~(np.abs(mjd) < LAST_DATE)] = Fault.TIME
     for name, bits in form.reject.items():
         flags, unreadable = _flags(values[name])
-        fault[unreadable] = Fault.FLUX  # nobody knows whether it counts
+        fault[unreadable] = Fault.FLAG  # nobody knows whether it counts
         fault[(flags & bits) != 0] = Fault.FLAGGED
-    return Observations(mjd, band, flux, flux_err, fault)
+    return Observations(mjd, band, flux, flux_err, fault, is_unsigned & (fault == Fault.NONE))
 
 
 def to_flux(
@@ -110,6 +120,8 @@ def _numbers(column: pa.Array | None, n_rows: int) -> tuple[np.ndarray, np.ndarr
     wrong = np.zeros(n_rows, bool)
     if column is None:
         return np.full(n_rows, np.nan), wrong
+    if not is_readable(column.type):
+        return np.full(n_rows, np.nan), np.asarray(column.is_valid())
     if is_bytes(column.type):
         column, _ = decode_text(column)
     problems: dict[int, Problem] = {}
@@ -133,17 +145,20 @@ def _flags(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return np.where(wrong, 0, np.nan_to_num(numbers)).astype(np.int64), wrong
 
 
-def _signs(column: pa.Array | None, n_rows: int) -> np.ndarray:
-    """Sign of each observation's difference flux: 1, also for null, -1, or NaN for no sign. (M,)"""
-    if column is None or pa.types.is_null(column.type):
-        return np.ones(n_rows)
+def _signs(column: pa.Array, n_rows: int) -> np.ndarray:
+    """Sign of each observation's difference flux: 1 or -1, 0 for null, NaN for no sign. (M,)"""
+    if pa.types.is_null(column.type):
+        return np.zeros(n_rows)
+    if not is_readable(column.type):
+        return np.full(n_rows, np.nan)
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    signs = [1.0 if v is None else _sign(v) for v in column.dictionary.to_pylist()]
+    signs = [0.0 if value is None else _sign(value) for value in column.dictionary.to_pylist()]
     index = pc.fill_null(column.indices, len(signs)).to_numpy(zero_copy_only=False)
-    return np.asarray(np.array([*signs, 1.0])[index])
+    return np.asarray(np.array([*signs, 0.0])[index])
 
 
 def _sign(value: object) -> float:
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    return SIGNS.get(text.strip(" \0").casefold().removesuffix(".0"), np.nan)
+    text = text.strip(" \0").casefold().removesuffix(".0")
+    return 0.0 if text in NULLS else SIGNS.get(text, np.nan)

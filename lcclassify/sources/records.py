@@ -74,10 +74,16 @@ def number_array(name: str, values: Sequence[Any], problems: dict[int, Problem])
 
 
 def exact_array(values: Sequence[Any]) -> pa.Array:
-    """Values of one type as they are; of several as text, null where a value has none."""
+    """Values of one type as they are; of several as text, null where a value has none.
+
+    Likewise of lists, whose values have one type in all of them.
+    """
     try:
         return as_text(pa.array(values))[0]
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        if all(value is None or isinstance(value, list) for value in values):
+            lists = [list(map(_text, v)) if isinstance(v, list) else None for v in values]
+            return pa.array(lists, pa.list_(pa.string()))
         return pa.array(list(map(_text, values)), pa.string())
 
 
@@ -113,6 +119,9 @@ def _number(name: str, row: int, value: Any, problems: dict[int, Problem]) -> st
 
 
 def _text(value: Any) -> str | None:
+    """A value as text; one that holds others as the beginning of what it looks like."""
     if isinstance(value, str):
         return value if is_writable(value) else None
+    if isinstance(value, list | dict):
+        return ascii(value)[:60]
     return str(value) if isinstance(value, int | float) else None

@@ -77,7 +77,7 @@ def test_messages_are_the_rows_they_were_made_of(inputs, tmp_path, name, size):
             *("header_key_missing", "header_many_keys_missing", "header_empty_dict"),
         )
         assert ("diaObject lacks" in said) == keys_missing, (known, said)
-        seen = repaired.get(row, "").replace("a finite flux", "a finite mag")
+        seen = repaired.get(row, "").replace("a usable flux", "a usable mag")
         assert said.endswith(seen), known
         assert (row in repairs) == bool(seen or keys_missing or NO_HEADER in said), known
     assert len(repaired) == 11

@@ -6,6 +6,7 @@ import pytest
 from lcclassify.batch import LightCurves
 from lcclassify.errors import InputError
 from lcclassify.predictors.light_curves import cut, sequences
+from lcclassify.remarks import Kind, Remark
 from lcclassify.testing import make_light_curves
 
 
@@ -60,7 +61,9 @@ def test_a_flux_beyond_float32_is_not_finite():
 def test_errors_count_only_where_the_network_reads_them():
     curves = curve([60000, 60001], [1, 2], flux_err=[np.nan, 0.5])
     assert sequences(curves, 31.4, 1).value.tolist() == [[1], [2]]
+    assert sequences(curves, 31.4, 1).remarks == {}
     assert sequences(curves, 31.4, 2).value.tolist() == [[2, 0.5]]
+    assert sequences(curves, 31.4, 2).remarks == {Remark(Kind.BAD_ERROR, "flux_err"): 1}
 
 
 def test_fluxes_are_scaled_to_the_zero_point_of_the_model():

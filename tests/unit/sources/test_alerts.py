@@ -117,7 +117,7 @@ SEEN = [
         EXACT,
         [("4.0", None, "nan", "0.5")],
         {"mwebv": None},
-        f"{NO_HEADER}; 1 of 1 observations are left out: 1 without a finite psFlux",
+        f"{NO_HEADER}; 1 of 1 observations are left out: 1 without a usable psFlux",
     ),
     (77, [("5.0", "r", "8.0", "0.5"), ("1.0", "r", "8.0", "0.5")], {"mwebv": 0.25}, None),
 ]
@@ -164,7 +164,7 @@ def test_alerts_in_parquet_are_read_alike(read, tmp_path):
     }
     assert batch.repairs == {  # no header was asked for
         0: "1 observations in band y are read as Y",
-        1: "1 of 1 observations are left out: 1 without a finite psFlux",
+        1: "1 of 1 observations are left out: 1 without a usable psFlux",
     }
 
 
@@ -312,7 +312,7 @@ def test_rows_of_a_message_stay_as_they_came(read, tmp_path):
     path = write_avro(tmp_path / "messages.avro", MESSAGE, [message("a", *rows)])
     y = ("1.0", None, "nan", "0.5")
     seen = [("2.0", "g", "8.0", "0.5"), y, y, ("nan", None, "8.0", "nan")]
-    left_out = "1 without a finite mjd, 2 without a finite mag"
+    left_out = "1 without a usable mjd, 2 without a usable mag"
     note = f"3 of 4 observations are left out: {left_out}"
     assert read([path]) == [("a", seen, {}, note)]
 

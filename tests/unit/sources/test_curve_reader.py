@@ -152,7 +152,7 @@ def test_a_bad_row_costs_its_object_alone(read, tmp_path):
         (
             "b",
             3,
-            "2 of 3 observations are left out: 1 without a finite mjd, 1 without a finite flux",
+            "2 of 3 observations are left out: 1 without a usable mjd, 1 without a usable flux",
         ),
         (None, 1, "row 6 has 2 fields, not 4"),
         ("c", 1, "1 observations in band y are read as Y"),

@@ -624,3 +624,42 @@ def test_columns_that_are_not_as_it_is_said_are_one_sentence(more, columns, mess
     with pytest.raises(InputError) as error:
         form.on("f.parquet", columns, {})
     assert str(error.value) == f"f.parquet: {message}"
+
+
+@pytest.mark.parametrize("column", ["magpsf", "psfMag", "mag_ap", "MAG", "dmag", "gMagPSF"])
+def test_what_is_called_a_magnitude_is_never_a_flux(tmp_path, column):
+    path = tmp_path / "n.toml"
+    for text in (
+        f'[light_curves]\nmjd = "t"\nband = "b"\nflux = "{column}"\nzero_point = 31.4\n',
+        f'[columns]\npsfFlux = "{column}"\n',
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=f"'{column}', which is the name of magnitudes"):
+            read_names(path)
+
+
+@pytest.mark.parametrize(
+    "column", ["mag_corr", "image", "magFlux", "flux_mag", "signal", "fluxmag0"]
+)
+def test_other_names_may_be_fluxes(tmp_path, column):
+    path = tmp_path / "n.toml"
+    path.write_text(f'[columns]\nflux = "{column}"\n')
+    assert read_names(path).columns == {"flux": column}
+
+
+@pytest.mark.parametrize(
+    ("told", "known"), [("LSST", "lsst"), ("Rubin ", "lsst"), ("ELAsTiCC", "lsst"), ("ZTF", "ztf")]
+)
+def test_a_survey_is_known_in_any_spelling(told, known):
+    table = {"mjd": "t", "band": "b", "flux": "f", "survey": told}
+    assert read_form("n.toml", table).survey == known
+    with pytest.raises(InputError, match=r"light_curves\.survey is ' '; expected the name of a su"):
+        read_form("n.toml", table | {"survey": " "})
+
+
+def test_codes_of_bands_may_be_written_as_they_come():
+    form = DeclaredForm("t", "b", "f", zero_point=31.4, bands={"1.0": "g", "b'r '": "r"})
+    table = pa.table({"oid": [1] * 3, "t": [1.0] * 3, "f": [1.0] * 3, "b": ["1.0", "1", "r"]})
+    files = in_memory(table, names=Names(light_curves=form))
+    (batch,) = FileSource(files, [], light_curves=LightCurveOptions())
+    assert batch.light_curves.band.tolist() == [1, 1, 2]

@@ -124,7 +124,7 @@ def test_every_observation_is_read_or_counted_by_reason_and_name(folder, objects
 
 SIGNS = {
     "t": 1, "f": -1, "T": 1, "F": -1, "1": 1, "0": -1, "-1": -1, "1.0": 1, "-1.0": -1,
-    "true": 1, "false": -1, "True": 1, "False": -1, None: 1,
+    "true": 1, "false": -1, "True": 1, "False": -1, None: 0, "": 0, "nan": 0, " NaN": 0, "none": 0,
 }  # fmt: skip
 
 
@@ -134,9 +134,9 @@ def test_isdiffpos_is_the_sign_of_a_difference_flux(signs):
     columns = {"oid": [1] * len(signs), "mjd": [60000.0] * len(signs), "fid": [1] * len(signs)}
     columns |= {"magpsf": [18.0] * len(signs), "isdiffpos": pa.array(signs, pa.string())}
     light, repairs, remarks = look(in_memory(pa.table(columns)), magnitudes=True, zero_point=31.4)
-    assert [np.sign(seen[2]) for seen in light[0]] == [SIGNS[sign] for sign in signs]
+    assert [np.sign(seen[2]) for seen in light[0]] == [SIGNS[sign] or 1 for sign in signs]
     assert repairs == {}
-    assert remarks.get("negative", {}).get("isdiffpos", 0) == sum(SIGNS[s] < 0 for s in signs)
+    assert remarks.get("no_sign", {}).get("isdiffpos", 0) == sum(SIGNS[s] == 0 for s in signs)
 
 
 @pytest.mark.parametrize("kind", [pa.int8(), pa.bool_(), pa.float64(), pa.binary()])
@@ -154,7 +154,7 @@ def test_a_negative_flux_stays_negative_and_a_sign_that_is_none_costs_its_observ
     light, repairs, _ = look(in_memory(pa.table(table)), zero_point=31.4)
     assert [seen[2] for seen in light[0][:2]] == [-5.0, -5.0]
     assert light[0][2][1] == -1
-    assert repairs == {0: "1 of 3 observations are left out: 1 without a finite flux"}
+    assert repairs == {0: "1 of 3 observations are left out: 1 without a usable isdiffpos"}
 
 
 @pytest.mark.parametrize("magnitude", [None, 99.0, -99.0, 99.999, 100.0])
@@ -176,7 +176,7 @@ def test_a_time_beyond_any_date_is_no_time():
     light, repairs, remarks = look(in_memory(pa.table(table)), zero_point=31.4)
     assert [seen[0] for seen in light[0][:2]] == [59999.5, 59999.5]
     assert remarks == {"bad_time": {"mjd": 1}, "julian_date": {"mjd": 1}}
-    assert repairs == {0: "1 of 3 observations are left out: 1 without a finite mjd"}
+    assert repairs == {0: "1 of 3 observations are left out: 1 without a usable mjd"}
 
 
 ROWS = pa.table(
@@ -204,15 +204,88 @@ def test_a_row_per_observation_can_declare_bands_flags_units_and_signs():
     assert curves.offsets.tolist() == [0, 1, 3]
     assert curves.band.tolist() == [1, -1, -1]
     assert curves.mjd.tolist() == [60000.0, 60002.0, 60003.0]
-    assert batch.repairs == {1: "1 of 2 observations are left out: 1 without a finite counts"}
+    assert batch.repairs == {1: "1 of 2 observations are left out: 1 without a usable counts"}
     assert as_plain(batch.remarks) == {
         "unknown_band": {"J1": 1},  # left out by what is declared, and so no repair
         "bad_flux": {"counts": 1},
         "flagged": {"bad & 4": 1},
         "julian_date": {"when": 3},
-        "negative": {"pos": 1},
         "other_survey": {"ztf (declared)": 2},
     }
+
+
+@pytest.mark.parametrize("null", [None, float("nan")])
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_a_null_sign_is_positive_and_said_in_every_format(tmp_path, null, suffix):
+    rows = [
+        {"oid": "a", "mjd": 60000.0, "fid": 1, "magpsf": 18.0, "isdiffpos": sign}
+        for sign in (1.0, null, -1.0)
+    ]
+    path = tmp_path / f"a.{suffix}"
+    table = pa.Table.from_pylist(rows)
+    if suffix == "parquet":
+        pq.write_table(table, path)
+    elif suffix == "csv":
+        pyarrow.csv.write_csv(table, path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    light, repairs, remarks = look(open_files([str(path)]), magnitudes=True)
+    assert [np.sign(seen[2]) for seen in light[0]] == [1, 1, -1]
+    assert (repairs, remarks["no_sign"]) == ({}, {"isdiffpos": 1})
+
+
+@pytest.mark.parametrize(
+    "odd", [pa.list_(pa.string()), pa.timestamp("s"), pa.struct({"x": pa.int8()})]
+)
+def test_a_sign_of_an_odd_type_is_never_taken_for_positive(odd):
+    table = pa.table({"oid": [1], "mjd": [1.0], "band": ["g"], "mag": [18.0]})
+    values = {pa.list_(pa.string()): [["t"]], pa.timestamp("s"): [0]}.get(odd, [{"x": 1}])
+    table = table.append_column("isdiffpos", pa.array(values, odd))
+    light, _, remarks = look(in_memory(table), magnitudes=True)
+    assert light[0][0][1] == -1
+    assert remarks == {"bad_sign": {"isdiffpos": 1}}
+
+
+LISTS = [
+    {"oid": "a", "mjd": [1, 2], "band": ["g", "r"], "flux": [5, 6.5]},
+    {"oid": "b", "mjd": [1, 2], "band": ["g", 7], "flux": [5, "x"]},
+    {"oid": "c", "mjd": None, "band": None, "flux": None},
+    {"oid": "d", "mjd": [1], "band": ["g"], "flux": [{"x": 1}]},
+]
+
+
+def test_lists_of_json_lines_are_light_curves(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in LISTS))
+    light, repairs, _ = look(open_files([str(path)]), zero_point=31.4)
+    assert [[seen[1] for seen in curve] for curve in light] == [[1, 2], [1, -1], [], [-1]]
+    assert repairs == {
+        1: "1 of 2 observations are left out: 1 without a usable flux",
+        3: "1 of 1 observations are left out: 1 without a usable flux",
+    }
+
+
+ODD = {"x": 1}, ["g"], [["g"]], 5.5
+
+
+@pytest.mark.parametrize("name", ["mjd", "band", "flux", "isdiffpos"])
+@pytest.mark.parametrize("odd", ODD)
+def test_a_value_of_an_odd_type_in_json_lines_costs_its_observation(tmp_path, name, odd):
+    good = {"oid": "a", "mjd": 1.0, "band": "g", "flux": 5.0, "isdiffpos": "t"}
+    path = tmp_path / "a.jsonl"
+    rows = [good, good | {name: odd}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    light, *_ = look(open_files([str(path)]), zero_point=31.4)
+    assert light[0][0][1] == 1
+    assert light[0][1][1] == (1 if (name, odd) in (("mjd", 5.5), ("flux", 5.5)) else -1)
+
+
+def test_a_row_that_cannot_be_read_is_no_bad_time(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("oid,mjd,band,flux\na,1,g,5\na,2\nb,3\n")
+    (batch,) = FileSource(open_files([str(path)]), [], light_curves=LightCurveOptions(31.4))
+    assert as_plain(batch.remarks) == {}
+    assert {problem.status for problem in batch.problems.values()} == {Status.INVALID_RECORD}
 
 
 @pytest.mark.parametrize("flags", [["0", "True"], ["false", "1"], [None, "1.0"]])
@@ -245,6 +318,10 @@ def test_an_object_whose_rows_are_all_flagged_has_no_observation():
         ({"oid": ["a", "b"], "band": ["lsstg", "g_ZTF"]}, {"ztf (band 'g_ZTF')": 1}),
         ({"oid": ["a", "b"], "band": ["ps1::g", "R"]}, {"panstarrs (band 'ps1::g')": 1}),
         ({"oid": ["a", "b"], "passband": [1, 2]}, {}),
+        (
+            {"oid": ["a", "b"], "band": ["g", "r"], "filtercode": ["zg", "zr"]},
+            {"ztf (column 'filtercode')": 2},
+        ),
         ({"oid": ["a", "b"], "band": ["g", "r"]}, {}),
     ],
 )

@@ -83,8 +83,8 @@ def test_a_number_of_a_message_may_be_text_and_what_is_none_costs_its_observatio
     assert batch.light_curves.mjd.tolist()[0] == 60000.5
     assert batch.light_curves.band.tolist() == [1, -1, -1, -1]
     assert batch.repairs == {
-        0: "3 of 4 observations are left out: 1 in band '(none)', 1 without a finite mjd, "
-        "1 without a finite mag"
+        0: "3 of 4 observations are left out: 1 in band '(none)', 1 without a usable mjd, "
+        "1 without a usable mag"
     }
 
 
@@ -104,7 +104,7 @@ def test_what_is_left_out_of_a_batch_is_one_warning_a_kind_with_the_first_place(
     assert [record.message for record in caplog.records] == [
         "2 observations left out, the band is not known: 'R' 1, 'x9' 1; the first in in [0] at "
         "offset 1",
-        "1 observation left out, the time is not a finite number: 'mjd' 1; the first in in [0] at "
+        "1 observation left out, the time is missing or none: 'mjd' 1; the first in in [0] at "
         "offset 2",
     ]
     assert work.statuses == {"ok": 1, "repaired": 1, "too_few_observations": 1}
