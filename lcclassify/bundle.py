@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 SUMS = "SHA256SUMS"
+HEXADECIMAL = "0123456789abcdef"
 BAD_ZIP = (  # what zipfile lets out of damaged, encrypted or exotic archives
     *(zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError),
     *(zlib.error, lzma.LZMAError),
@@ -208,7 +209,8 @@ def _read_sums(folder: Path) -> Sums:
     sums: dict[str, str] = {}
     for line in lines:
         digest, _, name = line.partition("  ")
-        if len(digest) != 64 or not is_name(name) or Path(name).name != name or name in sums:
+        is_digest = len(digest) == 64 and set(digest) <= set(HEXADECIMAL)  # it names a file of ours
+        if not is_digest or not is_name(name) or Path(name).name != name or name in sums:
             raise ModelError(f"model {folder}: bad line in {SUMS}: {line!r:.200}")
         sums[name] = digest
     if MANIFEST not in sums:
