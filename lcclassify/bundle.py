@@ -6,7 +6,6 @@ the model in outputs. Nothing in a bundle can be executed.
 """
 
 import hashlib
-import json
 import lzma
 import os
 import shutil
@@ -23,6 +22,7 @@ import numpy as np
 import tomli_w
 
 from lcclassify.cache import cache_dir
+from lcclassify.check_records import last_stamps, record_stamps, take_stamps
 from lcclassify.digest import file_digest, open_regular
 from lcclassify.errors import MALFORMED, ModelError, OutputError, os_reason, told
 from lcclassify.held import check_digest, read_array, read_checked
@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 SUMS = "SHA256SUMS"
+HEXADECIMAL = "0123456789abcdef"
 BAD_ZIP = (  # what zipfile lets out of damaged, encrypted or exotic archives
     *(zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError),
     *(zlib.error, lzma.LZMAError),
@@ -116,10 +117,12 @@ def open_bundle(path: Path) -> ModelBundle:
     """Open a bundle; hash its files unless size and time agree with the last check's record."""
     folder = _folder(path)
     sums = _read_sums(folder)
-    stamps = _stamps(folder, sums)  # before they are hashed: a change meanwhile will be noticed
-    if stamps is None or stamps != _recorded(folder):
+    stamps = take_stamps(
+        folder, (*sums.files, SUMS)
+    )  # before they are hashed: a change meanwhile will be noticed
+    if stamps is None or stamps != last_stamps(folder):
         verify_bundle(folder)
-        _record(folder, stamps)
+        record_stamps(folder, stamps)
     return _parse(folder, sums)
 
 
@@ -208,43 +211,13 @@ def _read_sums(folder: Path) -> Sums:
     sums: dict[str, str] = {}
     for line in lines:
         digest, _, name = line.partition("  ")
-        if len(digest) != 64 or not is_name(name) or Path(name).name != name or name in sums:
+        is_digest = len(digest) == 64 and set(digest) <= set(HEXADECIMAL)  # it names a file of ours
+        if not is_digest or not is_name(name) or Path(name).name != name or name in sums:
             raise ModelError(f"model {folder}: bad line in {SUMS}: {line!r:.200}")
         sums[name] = digest
     if MANIFEST not in sums:
         raise ModelError(f"model {folder}: {SUMS} does not list {MANIFEST}")
     return Sums(hashlib.sha256(content).hexdigest(), sums)
-
-
-def _record_path(folder: Path) -> Path:
-    key = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]
-    return cache_dir() / "checked" / f"{key}.json"
-
-
-def _stamps(folder: Path, sums: Sums) -> dict[str, list[int]] | None:
-    """Size and time of each file; None if one is not there."""
-    try:
-        stats = {name: (folder / name).stat() for name in (*sums.files, SUMS)}
-    except OSError:
-        return None
-    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
-
-
-def _recorded(folder: Path) -> Any:
-    try:
-        return json.loads(_record_path(folder).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-
-
-def _record(folder: Path, stamps: dict[str, list[int]] | None) -> None:
-    path = _record_path(folder)
-    with suppress(OSError):  # a read-only cache costs time at the next load, nothing else
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(stamps, file)
-        Path(name).replace(path)
 
 
 def _folder(path: Path) -> Path:

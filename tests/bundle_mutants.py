@@ -6,6 +6,7 @@ was made wrong did not matter then. The number of the case being looked at is al
 """
 
 import contextlib
+import copy
 import datetime
 import hashlib
 import io
@@ -71,9 +72,9 @@ def spoil_manifest(rng, manifest):
     if kind == 0:
         del holder[key]
     elif kind == 1 and isinstance(holder, list):
-        holder.insert(key, holder[key])
+        holder.insert(key, copy.deepcopy(holder[key]))
     else:
-        holder[key] = VALUES[rng.integers(len(VALUES))]
+        holder[key] = copy.deepcopy(VALUES[rng.integers(len(VALUES))])
 
 
 def spoil_array(rng, arrays):
@@ -101,9 +102,10 @@ def another_order(rng, array):
 
 
 def another_length(rng, array):
+    if not array.ndim:
+        return array
     by = int(rng.integers(1, 4))
-    choices = [array[:-by], array[by:], array[:0], np.repeat(array, by + 1, 0)]
-    return choices[rng.integers(4)] if array.ndim else array
+    return [array[:-by], array[by:], array[:0], np.repeat(array, by + 1, 0)][rng.integers(4)]
 
 
 def another_value(rng, array):

@@ -79,8 +79,9 @@ def _walk_block(
     """The same for the rows of one block, whose ``cells`` are ``width`` each."""
     n_trees, rows = trees.size - 1, out.shape[0]
     last_word = np.uint64(nodes.size - 1)
-    reach = _reach(trees) & CHILD  # which it is; so the compiler sees that 32 bits hold it
-    last_root = last_word - reach - ONE  # of a tree whose lanes are sure, where there is one
+    reach = np.uint32(_reach(trees))  # narrow, as the sums of a step are: which is faster
+    behind = np.uint64(reach) + ONE
+    last_root = last_word - behind  # of a tree whose lanes are sure, where there is one
     size = max(LANES, rows)
     root_of = np.empty(size, np.uint32)  # first word of the lane's tree
     row_of = np.empty(size, np.uint32)  # first cell of the lane's row
@@ -94,7 +95,7 @@ def _walk_block(
 
     for first in range(0, n_trees, group):
         stop = min(first + group, n_trees)
-        within = stop if np.uint64(nodes.size) > reach + ONE else first
+        within = stop if last_word >= behind else first
         while within > first and np.uint64(trees[within - 1]) > last_root:
             within -= 1
         for tree in range(stop - first):
@@ -148,12 +149,14 @@ def _step(
     root: np.uint64,
     row: np.uint64,
     at: np.uint64,
-    reach: np.uint64,
+    reach: np.uint32,
 ) -> Any:
     """The word after the one at ``at``, up to ``reach`` + 1 from the root; leaves stay there."""
     word = nodes[at]
     cell = cells[row + ((word >> FEATURE_SHIFT) & FEATURE)]
-    return root + (word & reach) + np.uint64(cell > np.int32(np.int64(word) >> np.int64(32)))
+    is_right = np.uint64(cell > np.int32(np.int64(word) >> np.int64(32)))
+    child = np.uint64(np.uint32(word) & reach)
+    return np.uint64(np.uint32(root + child + is_right))
 
 
 @compiled
@@ -165,7 +168,7 @@ def _down_few(
     at_of: np.ndarray,
     lanes: np.uint64,
     sure: np.uint64,
-    reach: np.uint64,
+    reach: np.uint32,
     levels: int,
 ) -> None:
     """Take all lanes down so many levels, and fetch the word that each has come to."""
@@ -191,7 +194,7 @@ def _down(
     at_of: np.ndarray,
     lanes: np.uint64,
     sure: np.uint64,
-    reach: np.uint64,
+    reach: np.uint32,
     levels: int,
     ahead: int,
     end: int,
@@ -220,7 +223,7 @@ def _to_leaves(
     at_of: np.ndarray,
     active: np.ndarray,
     sure: np.uint64,
-    reach: np.uint64,
+    reach: np.uint32,
     few: bool,
 ) -> None:
     """Take the sure lanes to their leaves, stepping only with those that move.
@@ -256,7 +259,7 @@ def _last_to_leaves(
     active: np.ndarray,
     lanes: np.uint64,
     sure: np.uint64,
-    reach: np.uint64,
+    reach: np.uint32,
 ) -> None:
     """Take the lanes that are not sure to their leaves, each step cut to the last word.
 

@@ -99,6 +99,8 @@ def test_a_missing_file_is_named(model):
         ("0" * 64 + "  ../secret", "bad line in SHA256SUMS"),
         ("0" * 64 + "  /etc/passwd", "bad line in SHA256SUMS"),
         ("no digest", "bad line in SHA256SUMS"),
+        ("../" * 21 + "x  more.npy", "bad line in SHA256SUMS"),
+        ("A" * 64 + "  more.npy", "bad line in SHA256SUMS"),
         (None, "SHA256SUMS does not list manifest.toml"),
     ],
 )
