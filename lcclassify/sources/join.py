@@ -77,8 +77,8 @@ class JoinedSource:
     """The batches of a source, row for row, with the columns of another table.
 
     An object that the table lacks has nulls there; one with a light curve is a repaired one, if
-    anything is read of the table. A problem of its row there is the object's, if it has none itself.
-    Ids are compared as text, so that 17 and "17" are one object.
+    anything is read of the table. A problem of its row there is the object's, if it has none
+    itself. Ids are compared as text, so that 17 and "17" are one object.
     """
 
     def __init__(self, source: Source, table: JoinTable) -> None:
