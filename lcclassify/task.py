@@ -20,7 +20,7 @@ from lcclassify.predictors.kept import kept_predictor
 from lcclassify.schemas import OutputSchema, open_output
 from lcclassify.schemas.avro import AvroOutput, OutputOptions
 from lcclassify.schemas.flat import flat_schema
-from lcclassify.sinks import Sink
+from lcclassify.sinks import LeavesOut, Sink
 from lcclassify.sources import Source
 from lcclassify.sources.curve_forms import LightCurveOptions, settle, struct_fields
 from lcclassify.sources.file import FileSet, FileSource
@@ -192,7 +192,9 @@ class OpenTask:
         with self.source:
             summary = run(self.source, self.predictor, self.schema, [sink], progress)
         if isinstance(self.schema, AvroOutput):
-            summary.left_out = self.schema.left_out
+            summary.left_out.update(self.schema.left_out)
+        if isinstance(sink, LeavesOut):
+            summary.left_out.update(sink.left_out)
         source = self.source
         while isinstance(source, JoinedSource):
             examples = Examples(source.example, source.table.example)

@@ -1,9 +1,10 @@
 """Where results go."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import pyarrow as pa
 
@@ -27,6 +28,13 @@ class Sink(Protocol):
 
     def flush(self) -> None:
         """Return when everything written so far is where it should be."""
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A sink that cannot hold all results, and counts those that it leaves out."""
+
+    left_out: Counter[str]  # reason -> objects of which nothing was delivered
 
 
 def _plain() -> Mapping[str, "Start"]:

@@ -1,5 +1,6 @@
 """A table in a database, in which the newest answer about an object replaces the one before."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Self
@@ -26,6 +27,8 @@ LOCKS = {
 }
 DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 CONNECT_TIMEOUT_S = "10"
+NO_ID = "an object without an id has no row in a database"
+NO_IDS = (None, "")  # all objects without one would be the same
 KINDS = (
     (pa.types.is_integer, sa.BigInteger, (sa.Integer,)),
     (pa.types.is_floating, sa.Double, (sa.Float, sa.Numeric)),
@@ -39,7 +42,7 @@ class SqlSink:
     A flush is one transaction: seen whole or not at all, and kept whatever comes after it. It
     replaces all that the same classifier said before of the same objects, whichever version said
     it. An object without an answer has one row, whose class is null; a row without an id, which
-    nothing could replace, is left out.
+    nothing could replace, is left out and counted.
     """
 
     def __init__(self, to: str) -> None:
@@ -51,6 +54,7 @@ class SqlSink:
         self._connection: sa.Connection | None = None
         self._pending: list[pa.Table] = []
         self._table: sa.Table | None = None
+        self.left_out: Counter[str] = Counter()  # reason -> objects without a row
         try:
             self._engine = sa.create_engine(
                 url.difference_update_query(["table"]),
@@ -110,6 +114,7 @@ class SqlSink:
                 connection.execute(old, [{"object": o, "classifier": c} for o, c in answers])
                 connection.execute(upsert, [row for rows in answers.values() for row in rows])
         self._pending.clear()
+        self.left_out[NO_ID] += _count_without_id(new)
 
     def _connect(self) -> sa.Connection:
         with self._output_errors():
@@ -189,12 +194,17 @@ def _answers(table: pa.Table) -> dict[tuple[Any, str], list[dict[str, Any]]]:
     answers: dict[tuple[Any, str], list[dict[str, Any]]] = {}
     for row in table.to_pylist():
         key = row[id_name], row["classifier_name"]
-        if row[id_name] is None:
+        if row[id_name] in NO_IDS:
             continue
         if row["ranking"] in (None, 1):  # an answer begins
             answers[key] = []
         answers.setdefault(key, []).append(row)
     return answers
+
+
+def _count_without_id(table: pa.Table) -> int:
+    """How many objects have none; without it there is no answer either, so each is a row."""
+    return sum(object_id in NO_IDS for object_id in table.column(0).to_pylist())
 
 
 def _key(id_name: str) -> list[str]:

@@ -71,8 +71,7 @@ def read_ids(name: str, column: pa.Array, kind: pa.DataType) -> Ids:
         ids = _exact(column)
     else:
         return _exact(pa.nulls(len(column), kind))
-    ids = _in_kind(ids, kind)
-    return _without_zeros(ids) if name == OBJECT else ids
+    return _called(name, _in_kind(ids, kind))
 
 
 def of_values(values: Sequence[Any], exact: int = 2**53) -> Ids:
@@ -101,8 +100,14 @@ def of_values(values: Sequence[Any], exact: int = 2**53) -> Ids:
 
 def read_values(name: str, values: Sequence[Any], kind: pa.DataType, exact: int = 2**53) -> Ids:
     """Any Python values as ids of a type of ``id_kind``; null where there is none."""
-    ids = _in_kind(of_values(values, exact), kind)
-    return _without_zeros(ids) if name == OBJECT else ids
+    return _called(name, _in_kind(of_values(values, exact), kind))
+
+
+def without_zeros(name: str, values: pa.Array) -> pa.Array:
+    """Ids of a column of this name: in that of alert packets 0 is none."""
+    if name != OBJECT:
+        return values
+    return _without(values, pc.equal(values, "0" if is_text(values.type) else 0))
 
 
 def best_ids(places: Sequence[Ids]) -> Ids:
@@ -262,9 +267,8 @@ def _in_kind(ids: Ids, kind: pa.DataType) -> Ids:
     return Ids(pa.array(found, kind), rounded, why)
 
 
-def _without_zeros(ids: Ids) -> Ids:
-    zero = pc.equal(ids.values, "0" if is_text(ids.values.type) else 0)
-    return ids._replace(values=_without(ids.values, zero))
+def _called(name: str, ids: Ids) -> Ids:
+    return ids._replace(values=without_zeros(name, ids.values))
 
 
 def _without_blanks(ids: Ids) -> Ids:

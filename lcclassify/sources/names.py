@@ -16,6 +16,7 @@ from lcclassify.features import accepted_names, some_of
 from lcclassify.sources.curve_forms import CurveForm, find_form, is_flux, require_flux
 from lcclassify.sources.declared_form import TABLE as CURVES
 from lcclassify.sources.declared_form import DeclaredForm, read_form
+from lcclassify.sources.ids import without_zeros
 from lcclassify.sources.part import Part, distinct, whole_columns
 from lcclassify.sources.places import Place
 
@@ -153,7 +154,7 @@ class RenamedPart:
     def batches(
         self, id_name: str, columns: Sequence[str], size: int, exact: Sequence[str] = ()
     ) -> Iterator[Batch]:
-        """The rows in order, under the new names."""
+        """The rows in order, under the new names, by which it goes whether 0 is an id."""
         ids = self.names.get(id_name, id_name)
         numbers = [self.names[name] for name in columns]
         whole = whole_columns(exact, self.columns)
@@ -174,6 +175,7 @@ class RenamedPart:
             context |= {name: batch.context[self.names[name]] for name in whole}
             yield replace(
                 batch,
+                object_id=without_zeros(id_name, batch.object_id),
                 id_name=id_name,
                 features=batch.features.select(numbers).rename_columns(list(columns)),
                 context=pa.table(context),

@@ -10,6 +10,7 @@ from lcclassify.sinks import is_database, open_sink
 from lcclassify.testing import SinkContract
 
 pytest.importorskip("sqlalchemy", reason="writing to databases needs lcclassify[sql]")
+from lcclassify.sinks.sql import NO_ID
 
 NAMES = ("oid", "classifier_name", "classifier_version", "class_name", "probability", "ranking")
 
@@ -101,9 +102,27 @@ def test_the_last_answer_about_an_object_counts(tmp_path, split):
     assert rows(tmp_path / "out.db") == twice.slice(2).to_pylist()
 
 
-def test_a_row_without_an_id_is_left_out(tmp_path):
-    put(tmp_path / "out.db", tidy((None, "toy", "1", None, None, None)))
-    assert rows(tmp_path / "out.db") == []
+def test_rows_without_an_id_are_left_out_and_counted_when_written(tmp_path):
+    nothing = ("toy", "1", None, None, None)
+    with open_sink(str(tmp_path / "out.db")) as sink:
+        for ids in [(None, "", "a"), (None,)]:
+            sink.write(tidy(*((oid, *nothing) for oid in ids)))
+        assert not sink.left_out
+        sink.flush()
+        sink.write(tidy((None, *nothing)))
+        sink.flush()
+    assert sink.left_out == {NO_ID: 4}
+    assert rows(tmp_path / "out.db") == tidy(("a", *nothing)).to_pylist()
+
+
+def test_an_id_of_0_has_its_row(tmp_path):
+    table = ANSWER.set_column(0, "star", pa.array([0, 0, 1]))
+    with open_sink(str(tmp_path / "out.db")) as sink:
+        sink.write(table)
+    assert not sink.left_out.total()
+    with sqlite3.connect(tmp_path / "out.db") as connection:
+        assert list(connection.execute("SELECT count(*) FROM probability")) == [(3,)]
+    connection.close()
 
 
 def test_integer_ids_stay_integers(tmp_path):

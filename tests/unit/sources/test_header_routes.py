@@ -354,3 +354,46 @@ def test_a_forest_takes_a_missing_header_as_missing_features(barney, tmp_path_fa
             answer = by_id[f"o{row}"]
             expected = "ok" if n_found else "missing_features"
             assert (answer["status"], answer["features_found"]) == (expected, n_found), route
+
+
+BAD = st.sampled_from(["bad", "1.2.3", "-", "(1)"])
+VALUES = st.none() | NUMBERS.map(lambda value: repr(float(value))) | BAD
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.tuples(objects(), st.lists(VALUES, min_size=4, max_size=4)), min_size=1, max_size=4)
+)
+def test_a_text_that_is_no_number_costs_its_object_alone_joined_or_not(
+    networks, barney, tmp_path_factory, found
+):
+    folder = tmp_path_factory.mktemp("texts")
+    seen = pa.table({"oid": ids(found)} | curves([each for each, _ in found]))
+    texts = pa.table(
+        {name: pa.array([t[n] for _, t in found], pa.string()) for n, name in enumerate(INPUTS)}
+    )
+    whole = seen
+    for name in INPUTS:
+        whole = whole.append_column(name, texts[name])
+    nobody = pa.table(
+        {"oid": pa.array([None, ""], pa.string())} | {name: ["?", "1"] for name in INPUTS}
+    )
+    joined = pa.concat_tables([texts.add_column(0, "oid", ids(found)), nobody])
+    files = [
+        write(folder / f"{name}.parquet", table)
+        for name, table in {"whole": whole, "seen": seen, "joined": joined}.items()
+    ]
+    for bundle in (networks["both"], barney):
+        expected = through_files(bundle, files[0])
+        assert through_files(bundle, *files[1:]) == expected
+        for number, (_, values) in enumerate(found):
+            is_bad = any(value and not _is_number(value) for value in values)
+            assert (expected[f"o{number}"]["status"] == "invalid_features") == is_bad
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

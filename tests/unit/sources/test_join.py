@@ -1,15 +1,19 @@
+import json
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lcclassify.errors import InputError
 from lcclassify.remarks import Kind, Remark
 from lcclassify.sources.file import open_files
 from lcclassify.sources.join import JoinedSource, JoinTable
+from lcclassify.sources.parquet import NO_FEATURES
+from lcclassify.status import Problem, Status
 from lcclassify.testing import ListSource, make_batch, make_light_curves
 
 
@@ -55,15 +59,80 @@ def test_an_object_that_is_there_twice_is_refused(tmp_path):
         JoinTable("t", table(tmp_path / "t.parquet", ["a", "a"], [1, 2]), ["MWEBV"])
 
 
-def test_a_bad_row_in_the_joined_table_is_refused(tmp_path):
-    files = table(tmp_path / "t.parquet", ["a", "b"], ["1", "bad"])
-    with pytest.raises(InputError, match="1 bad rows, the first: MWEBV = 'bad' is not a number"):
-        JoinTable("t", files, ["MWEBV"])
+def bad(value):
+    return Problem(Status.INVALID_FEATURES, f"MWEBV = {value!r} is not a number")
 
 
-def test_rows_without_an_id_are_told_as_such(tmp_path):
-    with pytest.raises(InputError, match="2 bad rows, the first: the object has no id"):
-        JoinTable("t", table(tmp_path / "t.parquet", [None, "a", None], [1, 2, 3]), ["MWEBV"])
+def test_a_bad_row_is_a_problem_of_the_objects_that_match_it(tmp_path):
+    files = table(tmp_path / "t.parquet", ["a", "b", "c"], ["1", "bad", "worse"])
+    own = {3: Problem(Status.INVALID_RECORD, "no record")}
+    batch = make_batch({"x": range(5)}, ["b", "a", "b", "c", "z"], own)
+    [joined] = JoinedSource(ListSource([batch]), JoinTable("t", files, ["MWEBV"]))
+    assert joined.problems == {0: bad("bad"), 2: bad("bad")} | own
+    assert joined.features["MWEBV"].to_pylist() == [None, 1.0, None, None, None]
+
+
+def test_what_is_wrong_in_a_table_of_which_nothing_is_read_is_nobodys_problem(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"oid": "a", "features": null}\n{"oid": "b", "features": {"MWEBV": 1}}\n')
+    batch = make_batch({"x": [1, 2]}, ["a", "b"])
+    [joined] = JoinedSource(ListSource([batch]), JoinTable("t", open_files([str(path)]), []))
+    assert joined.problems == {}
+
+
+@pytest.mark.parametrize("name", ["Amplitude_g", "MWEBV"])
+@pytest.mark.parametrize("has_curves", [False, True])
+def test_no_features_there_is_said_as_of_a_struct(tmp_path, name, has_curves):
+    """A problem, or of a light curve a repair; nothing if no feature is read of them."""
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        f'{{"oid": "a", "features": null}}\n{{"oid": "b", "features": {{"{name}": 1}}}}'
+    )
+    curves = make_light_curves([1, 2]) if has_curves else None
+    batch = replace(make_batch({"x": [1, 2]}, ["a", "b"]), light_curves=curves)
+    [joined] = JoinedSource(ListSource([batch]), JoinTable("t", open_files([str(path)]), [name]))
+    problems = {0: NO_FEATURES} if name != "MWEBV" and not has_curves else {}
+    repairs = {0: NO_FEATURES.reason} if name != "MWEBV" and has_curves else {}
+    assert (joined.problems, joined.repairs) == (problems, repairs)
+
+
+def test_a_table_of_rows_without_ids_has_no_example(tmp_path):
+    joined = JoinTable("t", table(tmp_path / "t.parquet", [None, "", None], [1, 2, 3]), ["MWEBV"])
+    assert joined.example is None
+    assert joined.rows(pa.array(["", None, "a"])).to_pylist() == [None] * 3
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.none() | st.text("ab ", max_size=2), st.sampled_from(["1", "2", "bad", None])),
+        min_size=1,
+        unique_by=lambda row: (row[0] or "").strip() or object(),
+    ),
+    st.lists(st.none() | st.text("ab", max_size=2), min_size=1),
+    st.sampled_from([".parquet", ".csv", ".jsonl"]),
+)
+def test_each_object_has_the_values_and_problems_of_its_row(
+    tmp_path_factory, there, wanted, suffix
+):
+    path = tmp_path_factory.mktemp("join") / f"t{suffix}"
+    ids, values = map(list, zip(*there, strict=True))
+    rows = pa.table({"oid": pa.array(ids, pa.string()), "MWEBV": pa.array(values, pa.string())})
+    if suffix == ".parquet":
+        pq.write_table(rows, path)
+    elif suffix == ".csv":
+        pyarrow.csv.write_csv(rows, path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows.to_pylist()))
+    batch = make_batch({"x": [0] * len(wanted)}, pa.array(wanted, pa.string()))
+    source = JoinedSource(ListSource([batch]), JoinTable("t", open_files([str(path)]), ["MWEBV"]))
+    [joined] = source
+    of_id = {oid.strip(): value for oid, value in there if oid and oid.strip()}
+    found = [of_id.get(oid) for oid in wanted]
+    numbers = [float(value) if value in ("1", "2") else None for value in found]
+    assert joined.features["MWEBV"].to_pylist() == numbers
+    assert joined.problems == {row: bad("bad") for row, v in enumerate(found) if v == "bad"}
+    assert source.n_unmatched == sum(oid not in of_id for oid in wanted)
 
 
 def test_an_empty_table_has_no_object(tmp_path):

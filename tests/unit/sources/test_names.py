@@ -1,8 +1,10 @@
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
 from lcclassify.errors import InputError
+from lcclassify.sources.curve_forms import LightCurveOptions
 from lcclassify.sources.file import FileSource, open_files
 from lcclassify.sources.names import Names, check_names, read_names
 
@@ -102,3 +104,50 @@ def test_columns_that_no_table_has_are_refused(path, tmp_path):
         check_names(tmp_path / "m.toml", names, files.renamed)
     assert str(error.value) == f"{tmp_path / 'm.toml'}: the input has no column nope, neither"
     check_names(tmp_path / "m.toml", names, files.renamed | {"rb", "PPE"})
+
+
+CURVES = {"mjd": [60000.0, 60001.0], "band": ["g", "r"], "flux": [1.0, 2.0], "flux_err": [0.1, 0.1]}
+
+
+def write_stars(path, columns):
+    table = pa.table(columns)
+    if path.suffix == ".csv":
+        pyarrow.csv.write_csv(table, path)
+    else:
+        pq.write_table(table, path)
+    return str(path)
+
+
+def objects_of(path, names, light_curves=None):
+    """Id, and whether it is said to have none, of each object."""
+    source = FileSource(open_files([path], names=Names(names)), [], light_curves=light_curves)
+    return [
+        ("none" if oid in (None, "") else str(oid), row in batch.problems)
+        for batch in source
+        for row, oid in enumerate(batch.object_id.to_pylist())
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("kind", [pa.int64(), pa.uint64(), pa.float64(), pa.string()])
+def test_whether_0_is_an_object_goes_by_the_new_name(tmp_path, suffix, kind):
+    columns = {"star": pa.array([0, 7, None, 0], pa.int64()).cast(kind), "x": [1, 2, 3, 4]}
+    path = write_stars(tmp_path / f"s{suffix}", columns)
+    missing = ("none", True)
+    assert objects_of(path, {"diaObjectId": "star"}) == [missing, ("7", False), missing, missing]
+    of_oid = objects_of(path, {"oid": "star"})
+    assert [(oid, bad) for oid, bad in of_oid if not bad] == [
+        (oid, False) for oid in ("0", "7", "0")
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("ids", [[0, 0, 7, 7], [0, 7, 0, 7]])
+def test_observations_of_object_0_are_of_no_object_by_the_new_name(tmp_path, suffix, ids):
+    """A row each, as those without an id are."""
+    columns = {"star": pa.array(ids)} | {name: 2 * values for name, values in CURVES.items()}
+    path = write_stars(tmp_path / f"s{suffix}", columns)
+    options = LightCurveOptions(31.4)
+    by_new_name = objects_of(path, {"diaObjectId": "star"}, options)
+    assert sorted(by_new_name) == [("7", False), ("none", True), ("none", True)]
+    assert sorted(objects_of(path, {"oid": "star"}, options)) == [("0", False), ("7", False)]
