@@ -14,7 +14,12 @@ import pyarrow as pa
 
 from lcclassify.arrays import some_in_lists, to_arrow
 from lcclassify.errors import InputError
-from lcclassify.sources.curve_forms import NANOJANSKY, named_zero_points, time_names
+from lcclassify.sources.curve_forms import (
+    NANOJANSKY,
+    CurveForm,
+    named_zero_points,
+    time_names,
+)
 
 if TYPE_CHECKING:
     from astropy.units import UnitBase
@@ -46,6 +51,26 @@ def from_astropy(
     }
     filled = {shape: _filled(columns, shape) for shape in {c.shape for c in columns.values()}}
     return pa.table({name: c.to_arrow(filled[c.shape]) for name, c in columns.items()})
+
+
+def require_brightness(table: Any, form: CurveForm, columns: Mapping[str, str] = NO_NAMES) -> None:
+    """InputError if the unit of a flux or a magnitude, or of its error, is one of the other.
+
+    That holds whatever a zero point declares. ``columns`` are those that have got other names;
+    name -> column. A unit that is not known says nothing.
+    """
+    names = () if form.structs else (form.flux, form.flux_err)
+    for name in (columns.get(name, name) for name in names if name is not None):
+        unit = getattr(table[name], "unit", None)
+        if not _is_known(unit):
+            continue
+        if form.is_magnitude and not _is_ab_magnitude(unit):
+            expected = "AB magnitudes, in mag or mag(AB)"
+        elif not form.is_magnitude and _is_logarithmic(unit):
+            expected = "fluxes, in a unit that is not logarithmic"
+        else:
+            continue
+        raise InputError(f"column {name!r} is in {unit}; expected {expected}: convert it")
 
 
 class _Column(NamedTuple):
@@ -126,13 +151,35 @@ def _factor(name: str, unit: Any, meant: "UnitBase | None") -> float:
     """What values of a unit are multiplied by; 1 if the unit says nothing. InputError"""
     from astropy import units
 
-    is_known = unit is not None and not isinstance(unit, units.UnrecognizedUnit)
-    if meant is None or not is_known or unit == units.dimensionless_unscaled:
+    if meant is None or not _is_known(unit) or unit == units.dimensionless_unscaled:
         return 1.0
     if not isinstance(unit, units.UnitBase) or not unit.is_equivalent(meant):
-        said = "" if meant == units.d else ", or give zero_point, the AB magnitude of flux 1"
+        is_flux = meant != units.d and not _is_logarithmic(unit)
+        said = ", or give zero_point, the AB magnitude of flux 1" if is_flux else ""
         raise InputError(
             f"column {name!r} is in {unit}, and its name means {meant.physical_type} in "
             f"{meant.to_string()}; convert it{said}"
         )
     return float(unit.to(meant))
+
+
+def _is_known(unit: Any) -> bool:
+    """Whether there is a unit that means something to astropy."""
+    from astropy import units
+
+    return unit is not None and not isinstance(unit, units.UnrecognizedUnit)
+
+
+def _is_logarithmic(unit: Any) -> bool:
+    """Whether a unit is mag, dex or dB, of whatever system, or has one of them in it."""
+    from astropy import units
+
+    is_function = isinstance(unit, units.function.FunctionUnitBase)
+    return is_function or units.dex in unit.decompose().bases
+
+
+def _is_ab_magnitude(unit: Any) -> bool:
+    """Whether a unit is that of AB magnitudes, or leaves it open of which they are."""
+    from astropy import units
+
+    return unit in (units.mag, units.ABmag, units.dimensionless_unscaled)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
-from lcclassify.astropy_tables import from_astropy, is_astropy_table
+from lcclassify.astropy_tables import from_astropy, is_astropy_table, require_brightness
 from lcclassify.errors import InputError
 from lcclassify.frames import answers_frame, from_pandas, is_frame
 from lcclassify.guess import guess_model
@@ -61,6 +61,8 @@ def classify_table(
         zero_point=zero_point,
         magnitudes=magnitudes,
     )
+    if is_astropy_table(table) and scorer.bundle.needs_light_curves and files.light_curves:
+        require_brightness(table, files.light_curves, names.columns)
     answers = _answers(scorer, files)
     return cast(
         Table, _taken(answers, table, files, by_object=scorer.groups_rows(files), tidy=tidy)

@@ -7,9 +7,10 @@ import ssl
 import struct
 import time
 from collections import deque
+from contextlib import suppress
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Lock, Semaphore, Thread
 from urllib.parse import parse_qs, urlsplit
 
 LOGIN, PATH = "/accounts/login/", "/elasticc2/brokermessage/"
@@ -17,6 +18,9 @@ LOGIN, PATH = "/accounts/login/", "/elasticc2/brokermessage/"
 
 class Tom:
     """Takes records; ``faults`` are what the next PUTs meet, ``bad`` alertId -> status.
+
+    Who meets "unheard" or "unanswered" gets no answer, the latter after its records were taken;
+    ``held`` is released once for each of them.
 
     users: names and passwords; None: nobody has to log in.
     """
@@ -26,7 +30,7 @@ class Tom:
         self.faults, self.bad = deque(), {}
         self.lists, self.asked = [], []  # of records that were taken; (method, path, status)
         self.tokens, self.sessions = set(), set()
-        self.alone = Lock()
+        self.alone, self.held = Lock(), Semaphore(0)
 
     def __enter__(self):
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -79,6 +83,13 @@ def _handler(tom):
             self.end_headers()
             self.wfile.write(text.encode())
 
+        def hold(self):
+            """No answer, for as long as the other side is there to wait for one."""
+            tom.held.release()
+            self.close_connection = True
+            with suppress(ConnectionResetError):
+                self.rfile.read(1)
+
         def token(self):
             token = secrets.token_hex(16)
             tom.tokens.add(token)
@@ -116,6 +127,8 @@ def _handler(tom):
                 )
                 self.close_connection = True
                 return self.connection.close()
+            if fault == "unheard":
+                return self.hold()
             if fault == "slow":
                 time.sleep(1.5)
             if fault == "moved":
@@ -138,6 +151,8 @@ def _handler(tom):
                 return self.answer(tom.bad[bad[0]], f"bad message {bad[0]}")
             with tom.alone:
                 tom.lists.append(records)
+            if fault == "unanswered":
+                return self.hold()
             self.answer(200, json.dumps({"message": f"{len(records)} saved"}))
 
     return Handler

@@ -263,6 +263,88 @@ def test_a_unit_that_contradicts_the_name_is_refused(name, unit, message):
         from_astropy(Table({name: Column([1.0], unit=unit)}))
 
 
+LOGARITHMIC = ["mag", "mag(AB)", "mag(ST)", "mag(Jy)", "mmag", "dex", "dB(W)", "mag arcsec-2"]
+NO_AB_MAGNITUDE = [
+    *("nJy", "Jy", "AB", "adu", "%", "d", "mag(ST)", "mag(bol)", "mag(Jy)", "mmag", "dex"),
+    "mag arcsec-2",
+]
+PAIRS = [  # of a brightness and its error, and what they are
+    *(("flux", "flux_err", "fluxes"), ("FLUXCAL", "FLUXCALERR", "fluxes")),
+    *(("psfFlux", "psfFluxErr", "fluxes"), ("psFlux", "psFluxErr", "fluxes")),
+    *(("cpsfFlux", "cpsfFluxErr", "fluxes"), ("mag", "mag_err", "AB magnitudes")),
+    *(("mag", "magerr", "AB magnitudes"), ("magpsf", "sigmapsf", "AB magnitudes")),
+    ("magnitude", "magnitude_err", "AB magnitudes"),
+]
+CURVES = '[light_curves]\nmjd = "MJD"\nband = "BAND"\n'
+
+
+def in_pair(pair, units=(None, None), kind=Table):
+    """The observations with numbers around 20 under these names, in these units."""
+    table = kind({name: ROWS[name].to_pylist() for name in ("SNID", "MJD", "BAND")})
+    for name, number, unit in zip(pair, (20.0, 0.5), units, strict=True):
+        values = np.linspace(number, number + 1, len(table))
+        is_quantity = kind is QTable and unit is not None
+        table[name] = values * u.Unit(unit) if is_quantity else Column(values, unit=unit)
+    return table
+
+
+@given(data=st.data())
+@settings(max_examples=80, deadline=None)
+def test_what_is_in_a_unit_of_the_other_kind_is_refused(network_path, tmp_path_factory, data):
+    """Under every name, for values and errors, whatever else is said of them."""
+    flux, error, quantity = data.draw(st.sampled_from(PAIRS))
+    units = LOGARITHMIC if quantity == "fluxes" else NO_AB_MAGNITUDE
+    unit = u.Unit(data.draw(st.sampled_from(units)))
+    place = data.draw(st.integers(0, 1))
+    kind = data.draw(st.sampled_from([Table, QTable]))
+    table = in_pair((flux, error), [unit if n == place else None for n in (0, 1)], kind)
+    options = {"zero_point": data.draw(st.sampled_from([None, 31.4]))}
+    options["magnitudes"] = quantity != "fluxes" and data.draw(st.booleans())
+    if data.draw(st.booleans()):
+        columns = tmp_path_factory.mktemp("names") / "names.toml"
+        key = "flux" if quantity == "fluxes" else "magnitude"
+        columns.write_text(f'{CURVES}{key} = "{flux}"\n{key}_err = "{error}"\n')
+        options["columns"] = columns
+    with pytest.raises(InputError) as caught:
+        lcclassify.classify_table(table, network_path, min_coverage=0, **options)
+    said = str(caught.value)
+    assert said.startswith(f"column {(flux, error)[place]!r} is in {unit}")
+    assert quantity in said or "its name means spectral flux density" in said
+    assert "\n" not in said
+    assert "zero_point" not in said
+
+
+def test_a_column_is_refused_under_the_name_that_it_has(network_path, tmp_path):
+    names = tmp_path / "names.toml"
+    names.write_text('[columns]\nmag = "brightness"\n')
+    table = in_pair(("brightness", "mag_err"), ("mag(ST)", "mag"))
+    message = r"^column 'brightness' is in mag\(ST\); expected AB magnitudes, in mag or mag\(AB\)"
+    with pytest.raises(InputError, match=message):
+        lcclassify.classify_table(table, network_path, columns=names, magnitudes=True)
+
+
+@pytest.mark.parametrize("kind", [Table, QTable])
+@pytest.mark.parametrize("units", [("mag", "mag"), ("mag(AB)", "mag"), ("", None)])
+def test_ab_magnitudes_are_those_of_a_table_without_units(answers, kind, units):
+    pair = ("mag", "mag_err")
+    plain = answers(in_pair(pair), magnitudes=True)
+    assert answers(in_pair(pair, units, kind), magnitudes=True) == plain
+
+
+@pytest.mark.parametrize("unit", ["Jy", "adu", "erg s-1 cm-2 AA-1", ""])
+def test_fluxes_of_a_declared_zero_point_are_in_any_unit_of_fluxes(answers, unit):
+    pair = ("flux", "flux_err")
+    plain = answers(in_pair(pair), zero_point=25.0)
+    assert answers(in_pair(pair, (unit, unit)), zero_point=25.0) == plain
+
+
+def test_magnitudes_of_another_system_beside_fluxes_do_not_matter(answers):
+    table = in_pair(("flux", "flux_err"))
+    plain = answers(table, zero_point=25.0)
+    table["mag"] = Column([20.0] * len(table), unit="mag(ST)")
+    assert answers(table, zero_point=25.0) == plain
+
+
 @pytest.mark.parametrize("unit", ["", None, u.Unit("SNANA", parse_strict="silent")])
 def test_a_unit_that_says_nothing_changes_nothing(unit):
     table = Table({"FLUXCAL": Column([1.5], unit=unit)})

@@ -4,10 +4,12 @@ import io
 import json
 import os
 import random
+import signal
 import time
 
 import fastavro
 import pytest
+from scene import until
 from stage import Stage, wait_for
 from tom_server import Tom
 from topics import produce_all
@@ -93,18 +95,28 @@ def test_what_it_refuses_is_no_letter_and_counts_as_skipped(stage, tom, tmp_path
 
 
 def test_killed_three_times_nothing_is_lost(stage, tom):
+    """Where records are under way, where they were taken unanswered, and at any moment."""
     rng = random.Random(1)
     quick = ["--property", "consumer.session.timeout.ms=1500"]
     quick += ["--property", "consumer.heartbeat.interval.ms=300"]
-    for _ in range(3):
-        stage.send(300)
+    for fault, moment_s in (("unheard", 0), ("unanswered", 0), ("unheard", rng.uniform(0.05, 0.3))):
+        stage.send(300)  # 15 lists at least: no run comes to its end before it is held
+        tom.faults.extend([None] * rng.randint(1, 10) + [fault])
+        n_lists = len(tom.lists)
         with stage.start("--to", tom.url, *quick, env=ENVIRONMENT) as process:
             wait_for(process, "assigned")
-            time.sleep(rng.uniform(0.05, 0.3))
+            if moment_s:
+                until(lambda n=n_lists: len(tom.lists) > n, lambda: "no list was taken", 60)
+                time.sleep(moment_s)
+            else:
+                assert tom.held.acquire(timeout=60)
             process.kill()
-    n_before = len(tom.records)
+        assert process.returncode == -signal.SIGKILL
+        assert n_lists < len(tom.lists)
+        assert stage.n_handled() < stage.n_sent
+    tom.faults.clear()
     stage.run("--to", tom.url, *quick, env=ENVIRONMENT)
-    assert 0 < n_before < len(tom.records)
+    assert len(tom.ids) > 900
     assert sorted(set(tom.ids)) == list(range(900))
     assert stage.n_handled() == 900
 
