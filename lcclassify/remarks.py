@@ -44,6 +44,11 @@ UNREAD = frozenset(
 )
 
 
+USUAL = frozenset(  # by a definition: nothing is wrong with what has these
+    (Kind.NON_DETECTION, Kind.FLAGGED, Kind.ZERO_FLUX, Kind.JULIAN_DATE, Kind.LOWER_Y)
+)
+
+
 class Remark(NamedTuple):
     """One thing to say, and what it is about: a band, a column or an id as the input writes it."""
 

@@ -14,7 +14,7 @@ from lcclassify.drift import known_of
 from lcclassify.errors import LcclassifyError, SettingsError
 from lcclassify.grouped_log import GroupedLog
 from lcclassify.predictors import load_predictor
-from lcclassify.remarks import Kind, Remark, all_remarks, kind_sentences
+from lcclassify.remarks import USUAL, Kind, Remark, all_remarks, kind_sentences
 from lcclassify.resolve import resolve_model
 from lcclassify.schemas.avro import AvroOutput
 from lcclassify.sources.records import Record
@@ -152,10 +152,7 @@ class MessageStep:
         best = {where: name for part in parts for where, name in part.best.items()}
         classes = Counter(best.values())
         remarks = all_remarks(part.remarks for part in parts)
-        first = {kind: place for part in reversed(parts) for kind, place in part.first.items()}
-        for kind, sentence in kind_sentences(remarks).items():
-            where = f"; the first in {first[kind]}" if kind in first else ""
-            log.warning("%s%s", sentence, where)
+        self._tell(remarks, parts)
         if self._settings.operation.log_classes:
             told = ", ".join(f"{name} {n}" for name, n in classes.most_common())
             log.info("classes: %s", told or "none")
@@ -229,6 +226,18 @@ class MessageStep:
         if self._has_rows_for_all:
             return self._answer([row], now, stages, faults)
         return [self._left_out([row])]
+
+    def _tell(self, remarks: Mapping[Remark, int], parts: Sequence[_Part]) -> None:
+        """Log what is to be said of a batch, a line a kind, with the first place that is known.
+
+        What is usual is no warning; another survey is drift, of which the guard tells once.
+        """
+        first = {kind: place for part in reversed(parts) for kind, place in part.first.items()}
+        for kind, sentence in kind_sentences(remarks).items():
+            where = f"; the first in {first[kind]}" if kind in first else ""
+            is_told = kind is Kind.OTHER_SURVEY and self.tally is not None
+            usual = is_told or kind in USUAL
+            log.log(logging.INFO if usual else logging.WARNING, "%s%s", sentence, where)
 
     def _left_out(self, rows: Sequence[_Row]) -> _Part:
         """What comes of messages that cannot be read or scored, and have no row for that."""

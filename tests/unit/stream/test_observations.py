@@ -110,3 +110,18 @@ def test_what_is_left_out_of_a_batch_is_one_warning_a_kind_with_the_first_place(
     assert work.statuses == {"ok": 1, "repaired": 1, "too_few_observations": 1}
     assert as_plain(work.remarks) == {"unknown_band": {"R": 1, "x9": 1}, "bad_time": {"mjd": 1}}
     assert work.table["observations_used"].to_pylist() == [1, 1, 0]
+
+
+def test_what_is_usual_in_light_curves_is_no_warning(bundle, messages, caplog):
+    of_input = Input(Client("nowhere:9092"), "g", ("in",), form="json")
+    step = open_step(Settings(of_input, Model(str(bundle.path)), Output(), to="-"))
+    curve = [
+        {"tid": "LSST", "mjd": mjd, "fid": fid, "mag": mag, "e_mag": 1.0}
+        for mjd, fid, mag in ((60000.0, "y", 1.0), (2460000.5, "g", 1.0), (60001.0, "g", 0.0))
+    ]
+    with caplog.at_level("INFO", "lcclassify.stream"):
+        work = step(messages([json.dumps({"oid": "a", "detections": curve}).encode()]))
+    assert set(as_plain(work.remarks)) == {"zero_flux", "julian_date", "lower_y"}
+    said = [record for record in caplog.records if "observation" in record.message]
+    assert {record.levelname for record in said} == {"INFO"}
+    assert len(said) == 3
