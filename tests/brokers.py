@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -144,8 +145,10 @@ class Broker:
             self.process.wait()
 
     def pause(self):
-        """Hold on to connections without answering (SIGSTOP)."""
+        """Hold on to connections without answering (SIGSTOP), from when this returns."""
         os.killpg(self.process.pid, signal.SIGSTOP)
+        while not all(state in "TZ" for state in _states(self.process.pid)):
+            time.sleep(0.001)
 
     def resume(self):
         os.killpg(self.process.pid, signal.SIGCONT)
@@ -155,6 +158,15 @@ class Broker:
 
     def __exit__(self, *exc):
         self.kill()
+
+
+def _states(group):
+    """The states of all threads of a process group, as Linux calls them."""
+    for stat in Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group:
+                yield state
 
 
 def all_led(metadata):
