@@ -153,12 +153,13 @@ def _signs(column: pa.Array, n_rows: int) -> np.ndarray:
         return np.full(n_rows, np.nan)
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    signs = [0.0 if value is None else _sign(value) for value in column.dictionary.to_pylist()]
+    signs = [0.0 if value is None else sign_of(value) for value in column.dictionary.to_pylist()]
     index = pc.fill_null(column.indices, len(signs)).to_numpy(zero_copy_only=False)
     return np.asarray(np.array([*signs, 0.0])[index])
 
 
-def _sign(value: object) -> float:
+def sign_of(value: object) -> float:
+    """The sign that a value means: 1 or -1, 0 for one of the texts for null, NaN for none."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     text = text.strip(" \0").casefold().removesuffix(".0")
     return 0.0 if text in NULLS else SIGNS.get(text, np.nan)

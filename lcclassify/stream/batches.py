@@ -19,6 +19,7 @@ from lcclassify.sources.curve_forms import IDS as SOURCE_IDS
 from lcclassify.sources.ids import Ids, add_strange, check_ids, first_ids, id_remarks, read_values
 from lcclassify.sources.light_curves import with_light_curves
 from lcclassify.sources.messages import alert_of, last_mjd, n_unforced
+from lcclassify.sources.observed import sign_of
 from lcclassify.sources.opened import Opened, open_light_curve, open_message
 from lcclassify.sources.parquet import FEATURES, HEADERS
 from lcclassify.sources.records import (
@@ -43,11 +44,11 @@ OBSERVED = pa.list_(
             pa.field("fid", pa.string()),
             pa.field("mag", pa.float64()),
             pa.field("e_mag", pa.float64()),
-            pa.field("isdiffpos", pa.string()),
+            pa.field("isdiffpos", pa.int64()),
         ]
     )
 )
-TEXTS = ("fid", SIGN)
+NO_SIGN = 9  # stands for a sign that is none
 ALERT = ("candid", "mjd", "new", "has_stamp", "extra_fields")  # fields of detections
 MEASURED = ("mjd", "mag", "e_mag", "tid")
 
@@ -190,7 +191,12 @@ class Batches:
 def _curve(detections: Any) -> tuple[pa.Array, Problem | None]:
     """What a light curve needs of detections. What is no number in one of them is null there."""
     if isinstance(detections, list):
-        detections = [_with_text(item) if isinstance(item, dict) else item for item in detections]
+        detections = [
+            {**item, "fid": str(item["fid"])}
+            if isinstance(item, dict) and type(item.get("fid")) is int
+            else item
+            for item in detections
+        ]
     curve, misfit = struct_array(DETECTIONS, detections, OBSERVED)
     if misfit is not None and isinstance(detections, list):
         numbers = [_with_numbers(i) if isinstance(i, dict) else None for i in detections]
@@ -198,17 +204,16 @@ def _curve(detections: Any) -> tuple[pa.Array, Problem | None]:
     return curve, misfit
 
 
-def _with_text(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A detection whose band and sign, if they are numbers, are text, as they are known."""
-    texts = {n: str(item[n]) for n in TEXTS if type(item.get(n)) in (int, float, bool)}
-    return {**item, **texts} if texts else item
-
-
 def _with_numbers(item: Mapping[str, Any]) -> dict[str, Any]:
-    """What is read of a detection of which something is no number."""
-    numbers = {name: _float(item.get(name)) for name in ("mjd", "mag", "e_mag")}
-    texts = {name: item[name] for name in TEXTS if isinstance(item.get(name), str)}
-    return {**numbers, **texts}
+    """What is read of a detection of which something is not of its usual type."""
+    seen: dict[str, Any] = {name: _float(item.get(name)) for name in ("mjd", "mag", "e_mag")}
+    band, sign = item.get("fid"), item.get(SIGN)
+    if isinstance(band, str | int | float):
+        seen["fid"] = str(band)
+    if sign is not None:
+        code = sign_of(sign)
+        seen[SIGN] = (int(code) or None) if code == code else NO_SIGN
+    return seen
 
 
 def _float(value: Any) -> float | None:
