@@ -7,6 +7,8 @@ from lcclassify.bundle import ModelBundle
 from lcclassify.errors import InputError
 from lcclassify.features import Receipt
 
+ROWS = 64  # that are looked at at a time: what is known of them stays in the cache
+
 
 def feature_matrix(table: pa.Table, receipt: Receipt) -> np.ndarray:
     """The features in the model's order, null and absent as NaN. (N, D) float64, C-contiguous"""
@@ -27,7 +29,10 @@ def usable_values(matrix: np.ndarray, bundle: ModelBundle) -> np.ndarray:
 
 def count_usable(matrix: np.ndarray, bundle: ModelBundle) -> np.ndarray:
     """How many of each row's values are usable. (N, D) -> (N,) int32"""
-    counts: np.ndarray = usable_values(matrix, bundle).sum(axis=1, dtype=np.int32)
+    counts = np.empty(len(matrix), np.int32)
+    for first in range(0, len(matrix), ROWS):
+        rows = slice(first, first + ROWS)
+        usable_values(matrix[rows], bundle).sum(axis=1, dtype=np.int32, out=counts[rows])
     return counts
 
 
