@@ -81,3 +81,8 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.object_id)
+
+    @property
+    def is_rounded(self) -> np.ndarray:
+        """Whether each id went through a float and may be another's. (N,) bool"""
+        return np.zeros(len(self), bool) if self.rounded is None else self.rounded

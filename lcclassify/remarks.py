@@ -61,8 +61,12 @@ Remarks = Counter[Remark]
 
 def remark(kind: Kind, name: object) -> Remark:
     """A remark about something as the input writes it, which may be of any length."""
-    text = str(name)
-    return Remark(kind, text if len(text) <= LONGEST else f"{text[:LONGEST]}...")
+    return Remark(kind, shortened(str(name)))
+
+
+def shortened(text: str) -> str:
+    """A name, cut after so many characters."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def add_remarks(total: Remarks, more: Mapping[Remark, int]) -> None:

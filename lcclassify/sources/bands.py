@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lcclassify.batch import BANDS
-from lcclassify.remarks import LONGEST, OTHERS
+from lcclassify.remarks import OTHERS, shortened
 
 LOWER_Y = "y"  # no letter of the model's, and never another band than Y
 MOST_SPELLINGS = 1000  # that are told apart; a column of something else has any number
@@ -94,8 +94,7 @@ def band_text(value: object) -> str:
     text = str(value)
     if literal := BYTES.fullmatch(text):
         text = literal[2]
-    text = GAPS.sub("", text.rstrip(" \0"))
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return shortened(GAPS.sub("", text.rstrip(" \0")))
 
 
 @cache

@@ -40,7 +40,7 @@ class JoinTable:
                 "join has one row per object"
             )
         self._ids = ids
-        self._rounded = np.concatenate([_rounded(batch) for batch in batches])
+        self._rounded = np.concatenate([batch.is_rounded for batch in batches])
         self._id_name = table.id_name
         self._problems = _problems(batches, columns)
         self.features = pa.concat_tables([batch.features for batch in batches]).combine_chunks()
@@ -147,7 +147,3 @@ def _first(ids: pa.Array) -> str | None:
 
 def _text(ids: pa.Array) -> pa.Array:
     return ids.cast(pa.string())
-
-
-def _rounded(batch: Batch) -> np.ndarray:
-    return np.zeros(len(batch), bool) if batch.rounded is None else batch.rounded

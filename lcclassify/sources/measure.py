@@ -55,8 +55,10 @@ def measure(
         said.add(Kind.JULIAN_DATE, form.mjd, is_julian, offsets)
         mjd = np.where(is_julian, mjd - JULIAN_DATES - 0.5, mjd)
     said.add(Kind.NO_SIGN, form.sign or "", seen.is_unsigned, offsets)
+    lower = _lower(seen, spellings)
     _count(said, form, offsets, seen, unknown, spellings)
-    repairs = _repairs(form, offsets, seen, unknown, spellings)
+    said.add(Kind.LOWER_Y, LOWER_Y, lower, offsets)
+    repairs = _repairs(form, offsets, seen, unknown, lower, spellings)
     band = np.where(seen.fault == Fault.NONE, band, -1).astype(np.int8)
     curves = LightCurves(
         offsets, mjd, band, seen.flux, seen.flux_err, float(form.zero_point or 0.0)
@@ -93,13 +95,12 @@ def _count(
     unknown: np.ndarray,
     spellings: Spellings,
 ) -> None:
-    """Say what is left out, and what is read as another band."""
+    """Say what is left out."""
     for fault, name in {**_names(form), Fault.NON_DETECTION: form.flux}.items():
         said.add(KINDS[fault], name, seen.fault == fault, offsets)
     counts = np.bincount(seen.band[unknown], minlength=1)
     names_of = {spellings.known[n].text: int(counts[n]) for n in np.flatnonzero(counts).tolist()}
     said.add_all(Kind.UNKNOWN_BAND, names_of, unknown, offsets)
-    said.add(Kind.LOWER_Y, LOWER_Y, _lower(seen, spellings), offsets)
 
 
 def _repairs(
@@ -107,6 +108,7 @@ def _repairs(
     offsets: np.ndarray,
     seen: Observations,
     unknown: np.ndarray,
+    lower: np.ndarray,
     spellings: Spellings,
 ) -> dict[int, str]:
     """Row -> what of its observations could not be read, or was read as something else.
@@ -128,7 +130,7 @@ def _repairs(
         f"left out: {', '.join(f'{n} {text}' for n, text in found)}"
         for row, found in sorted(said.items())
     }
-    for row, n_lower in _some(_lower(seen, spellings), offsets):
+    for row, n_lower in _some(lower, offsets):
         text = f"{n_lower} observations in band y are read as {BANDS[-1]}"
         repairs[row] = f"{repairs[row]}; {text}" if row in repairs else text
     return repairs

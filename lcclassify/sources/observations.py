@@ -112,7 +112,7 @@ def _objects(
             features=number_table(values, {}, len(first)),
             problems=problems,
             context=part.context.drop_columns(list(OBSERVED)).take(first),
-            rounded=np.logical_or.reduceat(_rounded(part), offsets[:-1]),
+            rounded=np.logical_or.reduceat(part.is_rounded, offsets[:-1]),
         )
         seen = Observations(*(part.context[name].to_numpy() for name in OBSERVED))
         yield with_measured(objects, form, offsets, seen, spellings)
@@ -137,7 +137,7 @@ def _concat(batches: Sequence[Batch]) -> Batch:
             for row, problem in batch.problems.items()
         },
         context=pa.concat_tables([batch.context for batch in batches]),
-        rounded=np.concatenate([_rounded(batch) for batch in batches]),
+        rounded=np.concatenate([batch.is_rounded for batch in batches]),
     )
 
 
@@ -154,7 +154,7 @@ def _slice(rows: Batch, start: int, stop: int) -> Batch:
         features=rows.features.slice(start, stop - start),
         problems={r - start: problem for r, problem in rows.problems.items() if start <= r < stop},
         context=rows.context.slice(start, stop - start),
-        rounded=_rounded(rows)[start:stop],
+        rounded=rows.is_rounded[start:stop],
     )
 
 
@@ -168,9 +168,5 @@ def _take(rows: Batch, order: np.ndarray) -> Batch:
         features=_stacked([rows.features.take(index)], len(order)),
         problems={int(position[row]): problem for row, problem in rows.problems.items()},
         context=rows.context.take(index),
-        rounded=_rounded(rows)[order],
+        rounded=rows.is_rounded[order],
     )
-
-
-def _rounded(rows: Batch) -> np.ndarray:
-    return np.zeros(len(rows), bool) if rows.rounded is None else rows.rounded
