@@ -19,10 +19,7 @@ from hypothesis import strategies as st
 import lcclassify
 from lcclassify.astropy_tables import from_astropy
 from lcclassify.errors import InputError
-from lcclassify.network_bundle import write_transformer
-from lcclassify.network_check import network_classes
 from lcclassify.testing import TOY_FEATURES as FEATURES
-from lcclassify.testing import make_transformer
 
 OBJECTS = {
     "oid": ["ZTF18a", "ZTF18b", "ZTF18c"],
@@ -40,18 +37,6 @@ ROWS = pa.table(
         "FLUXCALERR": [10.0, 11.0, 12.0, 13.0, 14.0],
     }
 )
-
-
-@pytest.fixture(scope="module")
-def forest_path(tmp_path_factory, make_model):
-    return str(make_model(tmp_path_factory.mktemp("models") / "toy").path)
-
-
-@pytest.fixture(scope="module")
-def network_path(tmp_path_factory):
-    card = {"name": "net", "version": "1", "licence": "none", "citation": "none"}
-    network = make_transformer((), network_classes(19), table="none")
-    return str(write_transformer(tmp_path_factory.mktemp("models") / "net", network, card).path)
 
 
 @pytest.fixture

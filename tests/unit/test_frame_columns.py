@@ -7,10 +7,7 @@ import pytest
 
 import lcclassify
 from lcclassify.frames import from_pandas
-from lcclassify.network_bundle import write_transformer
-from lcclassify.network_check import network_classes
 from lcclassify.testing import TOY_FEATURES as FEATURES
-from lcclassify.testing import make_transformer
 
 RNG = np.random.default_rng(5)
 N = 16
@@ -25,18 +22,6 @@ OBSERVATIONS = pa.table(
         "FLUXCALERR": [1.0, 1.0, 2.0, 2.0],
     }
 )
-
-
-@pytest.fixture(scope="module")
-def forest_path(tmp_path_factory, make_model):
-    return str(make_model(tmp_path_factory.mktemp("models") / "toy").path)
-
-
-@pytest.fixture(scope="module")
-def network_path(tmp_path_factory):
-    card = {"name": "net", "version": "1", "licence": "none", "citation": "none"}
-    network = make_transformer((), network_classes(19), table="none")
-    return str(write_transformer(tmp_path_factory.mktemp("models") / "net", network, card).path)
 
 
 IDS_OF_KINDS = {

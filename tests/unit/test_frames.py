@@ -10,10 +10,7 @@ from hypothesis import strategies as st
 import lcclassify
 from lcclassify.errors import InputError
 from lcclassify.frames import from_pandas
-from lcclassify.network_bundle import write_transformer
-from lcclassify.network_check import network_classes
 from lcclassify.testing import TOY_FEATURES as FEATURES
-from lcclassify.testing import make_transformer
 
 RNG = np.random.default_rng(5)
 IDS = [f"ZTF18a{letter}" for letter in "abcdefghijklmnop"]
@@ -31,18 +28,6 @@ OBSERVATIONS = pa.table(
         "FLUXCALERR": RNG.uniform(1, 10, N_OBSERVATIONS),
     }
 )
-
-
-@pytest.fixture(scope="module")
-def forest_path(tmp_path_factory, make_model):
-    return str(make_model(tmp_path_factory.mktemp("models") / "toy").path)
-
-
-@pytest.fixture(scope="module")
-def network_path(tmp_path_factory):
-    card = {"name": "net", "version": "1", "licence": "none", "citation": "none"}
-    network = make_transformer((), network_classes(19), table="none")
-    return str(write_transformer(tmp_path_factory.mktemp("models") / "net", network, card).path)
 
 
 @pytest.fixture(scope="module")
